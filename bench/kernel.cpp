@@ -26,14 +26,14 @@ namespace {
 /// A request.
 struct Product {
   explicit Product(const Json& c)
-      : convolution(c.at("op").string() == "conv2d"),
-        direction(c.at("direction").string()),
+      : convolution(c.string("op") == "conv2d"),
+        direction(c.string("direction")),
         x(shape(c.at("x"))),
         w(shape(c.at("w"))) {
     if (const Json* inference = c.find("inference")) constant_weights = inference->boolean();
     if (convolution) {
-      stride = c.at("stride").integer();
-      padding = c.at("padding").integer();
+      stride = c.integer("stride");
+      padding = c.integer("padding");
       auto size = [&](int i) { return (x[i] + 2 * padding - w[i]) / stride + 1; };
       y = {x[0], w[0], size(2), size(3)};
     } else {
@@ -236,7 +236,7 @@ class OneDnn : public Work {
 
 std::unique_ptr<Work> load(const Json& request) {
   const Product product(request.at("case"));
-  const std::string library = request.at("library").string();
+  const std::string library = request.string("library");
   if (library == "suanli") return std::make_unique<Ours>(product);
   if (library == "onednn") return std::make_unique<OneDnn>(product);
   throw ArgumentError({.op = "bench_kernel",

@@ -94,7 +94,7 @@ struct Loaded {
 
   static Loaded from(const Json& request) {
     const Json& c = request.at("case");
-    const std::string name = c.at("network").string();
+    const std::string name = c.string("network");
     const Json* side = c.find("side");
     if (side && side->integer() > 0) {
       const bool logits = models::entry(name).output == models::Output::logits;
@@ -142,10 +142,10 @@ struct Training : Work {
   size_t steps = 0;
 
   explicit Training(const Json& request)
-      : data(request.at("data").string()), net(Loaded::from(request)) {
+      : data(request.string("data")), net(Loaded::from(request)) {
     const Json& options = request.at("case").at("optimizer");
     optimizer = row(optimizers, &std::remove_cvref_t<decltype(optimizers[0])>::kind,
-                    options.at("kind").string(), "optimizer")
+                    options.string("kind"), "optimizer")
                     .make(net.model.parameters(), options);
   }
   double step() override {
@@ -168,7 +168,7 @@ struct Inference : Work {
   size_t steps = 0;
 
   explicit Inference(const Json& request)
-      : data(request.at("data").string()), model(Loaded::from(request).model) {
+      : data(request.string("data")), model(Loaded::from(request).model) {
     model.eval();
   }
   double step() override {
@@ -181,7 +181,7 @@ struct Inference : Work {
 };
 
 std::unique_ptr<Work> load(const Json& request) {
-  const std::string kind = request.at("case").at("kind").string();
+  const std::string kind = request.at("case").string("kind");
   manual_seed(1);
   if (kind == "train") return std::make_unique<Training>(request);
   if (kind == "infer") return std::make_unique<Inference>(request);

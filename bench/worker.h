@@ -59,10 +59,10 @@ template <class Load> int serve(Load&& load) {
   const Json baseline = memory();  // the libraries are loaded; no network, no data
   std::unique_ptr<Work> work;
   auto answer = [&](const Json& request) -> Json {
-    const std::string what = request.at("do").string();
+    const std::string what = request.string("do");
     if (what == "load") {
       work.reset();
-      suanli::Session::current().set_threads(static_cast<int>(request.at("threads").integer()));
+      suanli::Session::current().set_threads(static_cast<int>(request.integer("threads")));
       work = load(request);
       return Json::Object{{"parameters", work->parameters()},
                           {"threads", suanli::Session::current().threads()},
@@ -75,7 +75,7 @@ template <class Load> int serve(Load&& load) {
                                 .argument = "do",
                                 .given = suanli::str("'", what, "' before anything is loaded"),
                                 .expected = "'load' first"});
-    if (what == "run") return run(*work, request.at("steps").integer());
+    if (what == "run") return run(*work, request.integer("steps"));
     if (what == "flops") return Json::Object{{"value", work->flops()}};
     if (what == "counts") return Json::Object{{"value", work->counts()}};
     throw suanli::ArgumentError({.op = "worker",

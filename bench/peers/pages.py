@@ -178,8 +178,8 @@ def networks_page(folder):
     return "\n".join([NETWORKS_HEAD, *map(networks_section, files)])
 
 
-HEADERS = {False: ["", "Suanli, ms", "PyTorch, ms", "Suanli / PyTorch", "ONNX Runtime, ms", "Suanli / ONNX Runtime", "memory, MB"],
-           True: ["", "Suanli，毫秒", "PyTorch，毫秒", "Suanli / PyTorch", "ONNX Runtime，毫秒", "Suanli / ONNX Runtime", "内存，MB"]}
+HEADERS = {False: ["", "Suanli, ms", "PyTorch, ms", "Suanli / PyTorch", "ONNX Runtime, ms", "Suanli / ONNX Runtime", "memory, MB: Suanli / PyTorch"],
+           True: ["", "Suanli，毫秒", "PyTorch，毫秒", "Suanli / PyTorch", "ONNX Runtime，毫秒", "Suanli / ONNX Runtime", "内存，MB：Suanli / PyTorch"]}
 
 
 def with_table(text, folder, chinese):
