@@ -82,8 +82,7 @@ void training(const char* name, const models::ModelOptions& options, int64_t bat
   optim::Optimizer& optimizer = adam ? static_cast<optim::Optimizer&>(adam_step) : sgd_step;
   Shape shape{batch};
   for (int64_t size : options.input_shape) shape.push_back(size);
-  Tensor x = normal(shape),
-         y = tensor(std::vector<int64_t>(static_cast<size_t>(batch), 1), {batch});
+  Tensor x = randn(shape), y = tensor(std::vector<int64_t>(static_cast<size_t>(batch), 1), {batch});
   flush();
   report(name, rounds, [&] {
     Tensor loss = cross_entropy(model(x), y);

@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
   auto last = [](const Tensor& t, const char* how) {
     return how[0] == 's'   ? sum(t, {-1}, true)
            : how[0] == 'm' ? mean(t, {-1}, true)
-                           : max(t, {-1}, true);
+                           : amax(t, {-1}, true);
   };
   auto own_softmax = [&](const Tensor& t) {
     const Tensor e = exp(t - last(t, "x"));
@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
     return std::vector{shifted - log(last(exp(shifted), "s"))};
   });
   add("logsumexp by hand", [&] {
-    const Tensor top = max(x, {-1}, true);
+    const Tensor top = amax(x, {-1}, true);
     return std::vector{log(sum(exp(x - top), {-1}, true)) + top};
   });
   add("cross_entropy", [&] { return std::vector{cross_entropy(x, target)}; });

@@ -111,7 +111,7 @@ struct Loaded {
 /// Row i of every tensor along the first axis, as tensors of their own that lie in memory.
 std::vector<Tensor> rows(const Tensor& all) {
   std::vector<Tensor> out;
-  for (int64_t i = 0; i < all.size(0); ++i) out.push_back(flatten(slice(all, 0, i, 1), 0, 1));
+  for (int64_t i = 0; i < all.size(0); ++i) out.push_back(flatten(narrow(all, 0, i, 1), 0, 1));
   flush();
   return out;
 }

@@ -77,7 +77,7 @@ int main() try {
   const InferenceMode inference;
   int64_t right = 0;
   for (auto& [x, y] : data::Loader(test, {.batch_size = 500}))
-    right += sum(argmax(net(x)) == y).item<int64_t>();
+    right += sum(argmax(net(x), -1) == y).item<int64_t>();
   std::printf("test accuracy %.1f%%\n",
               100.0 * static_cast<double>(right) / static_cast<double>(test->size()));
   return right * 10 > test->size() * 9 ? 0 : 1;

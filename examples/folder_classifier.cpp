@@ -69,7 +69,7 @@ int main(int argc, char** argv) try {
     const InferenceMode inference;
     int64_t right = 0;
     for (auto& [x, y] : data::Loader(splits.val, {.batch_size = 64}))
-      right += sum(argmax(net((x - mean) / stddev)) == y).item<int64_t>();
+      right += sum(argmax(net((x - mean) / stddev), -1) == y).item<int64_t>();
     std::printf("epoch %d: %lld of %lld right\n", epoch, static_cast<long long>(right),
                 static_cast<long long>(splits.val->size()));
   }
@@ -81,7 +81,7 @@ int main(int argc, char** argv) try {
         {.channels = static_cast<int>(info.input_shape[0]), .height = kSide, .width = kSide});
     const Tensor shares =
         softmax(net((reshape(picture, {1, info.input_shape[0], kSide, kSide}) - mean) / stddev));
-    const auto best = static_cast<size_t>(argmax(shares).item<int64_t>());
+    const auto best = static_cast<size_t>(argmax(shares, -1).item<int64_t>());
     std::printf("%s: %s %.0f%%\n", argv[i], info.class_names[best].c_str(),
                 100 * static_cast<double>(shares.data<float>()[best]));
   }

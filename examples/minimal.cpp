@@ -44,7 +44,7 @@ int main() try {
   const InferenceMode inference;
   int64_t right = 0, seen = 0;
   for (auto& [x, y] : data::Loader(splits.test, {.batch_size = 500})) {
-    right += sum(argmax(net(x)) == y).item<int64_t>();
+    right += sum(argmax(net(x), -1) == y).item<int64_t>();
     seen += y.size(0);
   }
   std::printf("test accuracy %.2f%%\n",

@@ -120,6 +120,40 @@ class Shape {
   int8_t rank_ = 0;
 };
 
+/// Dimensions by number; negative ones count from the end: `1`, `{0, -1}`. At most Shape::kMaxRank.
+class Dims {
+ public:
+  Dims() = default;
+  template <class I> requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
+  Dims(I dim) {
+    push_back(dim);
+  }
+  Dims(std::initializer_list<int64_t> dims) {
+    for (int64_t dim : dims) push_back(dim);
+  }
+  template <class I> requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
+  Dims(const std::vector<I>& dims) {
+    for (I dim : dims) push_back(dim);
+  }
+  int size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int operator[](int i) const { return dims_[i]; }
+  int& operator[](int i) { return dims_[i]; }
+  const int* begin() const { return dims_; }
+  const int* end() const { return dims_ + size_; }
+  /// Throws ShapeError beyond Shape::kMaxRank, or for a number that is no int.
+  void push_back(int64_t dim) {
+    if (size_ == Shape::kMaxRank || dim != static_cast<int>(dim)) refuse(dim);
+    dims_[size_++] = static_cast<int>(dim);
+  }
+
+ private:
+  [[noreturn]] SUANLI_API void refuse(int64_t dim) const;
+  int dims_[Shape::kMaxRank] = {};
+  int size_ = 0;
+};
+SUANLI_API std::string to_string(const Dims& dims);  ///< "[0, 2]"
+
 /// The bytes of a tensor of this shape and dtype. Throws ShapeError `[op] …` if a size is negative,
 /// or if the nonzero sizes give more than kMaxTensorBytes. So sums over the values of a program
 /// never overflow.

@@ -115,7 +115,7 @@ class SUANLI_API CausalSelfAttention : public nn::Module {
  public:
   CausalSelfAttention(int64_t width, int64_t heads);
   Tensor forward(const Tensor& x) const {
-    return c_proj(self_attention(c_attn(x), heads_, {.causal = true}));
+    return c_proj(self_attention(c_attn(x), heads_, {.is_causal = true}));
   }
   /// x follows `position` tokens whose keys and values are in the cache. Adds its own keys and
   /// values to the cache.

@@ -49,25 +49,38 @@ inline Tensor ones(const Shape& shape, DType dtype = f32) { return full(shape, 1
 SUANLI_API Tensor arange(int64_t n, const Tensor& start = 0, DType dtype = i64);
 
 // ---- reductions ---------------------------------------------------------------------------------
-using Axes = std::vector<int>;
-/// Σ over `axes` (all if empty). Integers and bool are summed in i64. f32 is summed in f32, in
+// `dim` names the reduced dimensions, all if it is empty. With `keepdim` they stay, of size 1.
+/// The sum. Integers and bool are summed in i64. f32 is summed in f32, in
 /// pairwise blocks.
-SUANLI_API Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+SUANLI_API Tensor sum(const Tensor& x, const Dims& dim = {}, bool keepdim = false);
 /// sum / count. Float dtypes. The mean of no elements is NaN.
-SUANLI_API Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// The largest element over `axes` (all if empty), or NaN if any element is NaN. The gradient is
-/// shared equally among equal maxima. Throws ShapeError if a reduced axis has size 0.
-SUANLI_API Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// The index (i64) of the first largest element along `axis`, without that axis.
-SUANLI_API Tensor argmax(const Tensor& x, int axis = -1);
+SUANLI_API Tensor mean(const Tensor& x, const Dims& dim = {}, bool keepdim = false);
+/// The largest element, or NaN if any element is NaN. The gradient is shared equally among equal
+/// maxima. Throws ShapeError if a reduced dimension has size 0.
+SUANLI_API Tensor amax(const Tensor& x, const Dims& dim = {}, bool keepdim = false);
+/// The index (i64) of the first largest element along `dim`, or in the flattened x without `dim`.
+/// A NaN counts as the largest.
+SUANLI_API Tensor argmax(const Tensor& x, std::optional<int> dim = {}, bool keepdim = false);
+/// The largest (smallest) elements along a dimension and their indices (i64).
+struct Extremes {
+  Tensor values, indices;
+};
+/// The largest elements along `dim`, each with its first index. The gradient goes to that index.
+SUANLI_API Extremes max(const Tensor& x, int dim, bool keepdim = false);
+/// The largest of all elements, as amax(x).
+inline Tensor max(const Tensor& x) { return amax(x); }
+/// The larger element, as maximum(x, y).
+inline Tensor max(const Tensor& x, const Tensor& y) { return maximum(x, y); }
 /// x summed to `shape`, the inverse of broadcasting. Gradients of broadcasts use it.
 SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 
 // ---- products and convolution -------------------------------------------------------------------
-/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading axes broadcast. transpose_a and
-/// transpose_b read the last two axes swapped. f32, f64; f32 accumulates in f32.
-SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
-                         bool transpose_b = false);
+struct MatmulOptions {
+  bool transpose_a = false, transpose_b = false;  ///< Reads the last two dimensions swapped.
+};
+/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading dimensions broadcast. f32, f64;
+/// f32 accumulates in f32.
+SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 struct ConvOptions {
   int stride = 1, padding = 0, dilation = 1, groups = 1;
@@ -82,10 +95,10 @@ SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {},
                          const ConvOptions& options = {});
 
 struct PoolOptions {
-  int kernel = 2, stride = 0 /* 0: kernel */, padding = 0;
+  int kernel_size = 2, stride = 0 /* 0: kernel_size */, padding = 0;
 };
 /// The largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H
-/// + 2·pad − kernel)/stride⌋ + 1.
+/// + 2·pad − kernel_size)/stride⌋ + 1.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
 /// The mean of each window; zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as in
 /// max_pool2d().
@@ -111,38 +124,40 @@ SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor
 /// The same elements in row-major order under another shape. One size may be -1 and is then
 /// computed.
 SUANLI_API Tensor reshape(const Tensor& x, const Shape& shape);
-/// Merges the axes from `first` to `last` into one.
-SUANLI_API Tensor flatten(const Tensor& x, int first = 0, int last = -1);
-/// The axes in the order `axes`; reversed if it is empty.
-SUANLI_API Tensor transpose(const Tensor& x, const Axes& axes = {});
+/// Merges the dimensions from `start_dim` to `end_dim` into one.
+SUANLI_API Tensor flatten(const Tensor& x, int start_dim = 0, int end_dim = -1);
+/// The dimensions in the order `dims`.
+SUANLI_API Tensor permute(const Tensor& x, const Dims& dims);
+/// Swaps two dimensions.
+SUANLI_API Tensor transpose(const Tensor& x, int dim0, int dim1);
 /// Broadcasts to `shape`. A size of -1 keeps x's size.
 SUANLI_API Tensor expand(const Tensor& x, const Shape& shape);
-/// `length` elements along `axis`, from `start` in steps of `step` ≥ 1. `start` may be a tensor. It
+/// `length` elements along `dim`, from `start` in steps of `step` ≥ 1. `start` may be a tensor. It
 /// is a scalar slot: another start gives the same program. A constant start is checked at the call;
 /// a computed one is clamped into range.
-SUANLI_API Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length,
-                        int64_t step = 1);
-/// x with `update` written over slice(x, axis, start, update.size(axis), step).
-SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start,
+SUANLI_API Tensor narrow(const Tensor& x, int dim, const Tensor& start, int64_t length,
+                         int64_t step = 1);
+/// x with `update` written over narrow(x, dim, start, update.size(dim), step).
+SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int dim, const Tensor& start,
                                int64_t step = 1);
-/// Joins tensors along `axis`. All other sizes are equal.
-SUANLI_API Tensor concat(const std::vector<Tensor>& xs, int axis = 0);
-/// The elements along `axis` in the opposite order.
-SUANLI_API Tensor flip(const Tensor& x, int axis);
+/// Joins tensors along `dim`. All other sizes are equal.
+SUANLI_API Tensor cat(const std::vector<Tensor>& tensors, int dim = 0);
+/// The elements along `dim` in the opposite order.
+SUANLI_API Tensor flip(const Tensor& x, int dim);
 
 // ---- indexing -----------------------------------------------------------------------------------
-/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`. index is i64 and has x's rank; its
+/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `dim`. index is i64 and has x's rank; its
 /// other sizes are at most x's. An index out of range throws IoError when the op runs.
-SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
-/// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..], the
+SUANLI_API Tensor gather(const Tensor& x, int dim, const Tensor& index);
+/// x with src added at index along `dim`: y[.., index[.., i, ..], ..] += src[.., i, ..], the
 /// transpose of gather. Values at equal indices are added in order.
-SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
+SUANLI_API Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& src);
 /// Rows of `table` [V, D] selected by index [..] i64 → [.., D]. An index out of range throws
 /// IoError when the op runs.
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
-/// index [..] i64 → [.., classes], 1 at the index. An index out of range throws IoError when the op
-/// runs.
-SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
+/// index [..] i64 → [.., num_classes], 1 at the index. An index out of range throws IoError when
+/// the op runs.
+SUANLI_API Tensor one_hot(const Tensor& index, int64_t num_classes, DType dtype = f32);
 
 // ---- normalization ------------------------------------------------------------------------------
 /// (x − mean)/√(variance + eps) · weight + bias, with mean and variance (divided by n) over x's
@@ -153,9 +168,9 @@ SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor
 
 // ---- attention ----------------------------------------------------------------------------------
 struct AttentionOptions {
-  bool causal = false;  ///< Query i sees only keys 0 … i.
+  bool is_causal = false;  ///< Query i sees only keys 0 … i.
   std::optional<double> scale = {};  ///< 1/√D if not given.
-  /// One integer, with `causal`: query i sees keys 0 … offset + i. Use it after earlier tokens
+  /// One integer, with `is_causal`: query i sees keys 0 … offset + i. Use it after earlier tokens
   /// whose keys are kept. It is a scalar slot: another number gives the same program.
   /// self_attention does not support it.
   Tensor offset = {};
@@ -165,16 +180,17 @@ struct AttentionOptions {
 /// the probabilities tile by tile.
 SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                                const AttentionOptions& options = {});
-/// The same for `heads` heads that lie side by side, as one Linear gives them: qkv [B, T, 3·H·D]
-/// with queries first, then keys, then values → [B, T, H·D]. No head is moved in memory.
-SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t heads,
+/// The same for `num_heads` heads that lie side by side, as one Linear gives them: qkv
+/// [B, T, 3·H·D] with queries first, then keys, then values → [B, T, H·D]. No head is moved in
+/// memory.
+SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t num_heads,
                                  const AttentionOptions& options = {});
 
 // ---- softmax and losses -------------------------------------------------------------------------
-/// exp(x − max x) / Σ exp(x − max x) along `axis`.
-SUANLI_API Tensor softmax(const Tensor& x, int axis = -1);
-/// x − max x − log Σ exp(x − max x) along `axis`.
-SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
+/// exp(x − max x) / Σ exp(x − max x) along `dim`.
+SUANLI_API Tensor softmax(const Tensor& x, int dim = -1);
+/// x − max x − log Σ exp(x − max x) along `dim`.
+SUANLI_API Tensor log_softmax(const Tensor& x, int dim = -1);
 /// The mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
 /// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer
@@ -195,13 +211,22 @@ SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& tar
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
 
 // ---- random (from this thread's default generator unless one is given) --------------------------
-SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0,
-                          DType dtype = f32,
-                          Generator* generator = nullptr);  ///< [low, high)
-SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0, DType dtype = f32,
+/// Uniform in [low, high).
+SUANLI_API Tensor uniform(double low, double high, const Shape& shape, DType dtype = f32,
+                          Generator* generator = nullptr);
+/// Uniform in [0, 1).
+inline Tensor rand(const Shape& shape, DType dtype = f32, Generator* generator = nullptr) {
+  return uniform(0, 1, shape, dtype, generator);
+}
+/// Normal with this mean and standard deviation.
+SUANLI_API Tensor normal(double mean, double std, const Shape& shape, DType dtype = f32,
                          Generator* generator = nullptr);
+/// Normal with mean 0 and standard deviation 1.
+inline Tensor randn(const Shape& shape, DType dtype = f32, Generator* generator = nullptr) {
+  return normal(0, 1, shape, dtype, generator);
+}
 /// [n] i64: 0 … n-1 in random order.
-SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);
+SUANLI_API Tensor randperm(int64_t n, Generator* generator = nullptr);
 /// Sets elements to zero with probability p and scales the others by 1/(1−p). If `training` is
 /// false, returns x.
 SUANLI_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true,

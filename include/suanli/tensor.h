@@ -46,7 +46,6 @@ class SUANLI_API Tensor {
   }
   /// The parameter's current value, differentiable.
   Tensor(const Parameter& parameter);
-  Tensor(std::initializer_list<float> values);  ///< 1-d f32.
   Tensor(const Tensor& o) : node_(o.node_), index_(o.index_) {
     if (node_) detail::retain(node_, index_);
   }

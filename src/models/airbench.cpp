@@ -80,7 +80,7 @@ struct Airbench : nn::Module {
   Tensor forward(const Tensor& x) const {
     Tensor y = gelu(whitening(x));
     for (const ConvGroup& group : groups) y = group(y);
-    return linear(max(y, {2, 3})) * (1.0 / 9);
+    return linear(amax(y, {2, 3})) * (1.0 / 9);
   }
   const char* type_name() const override { return "airbench"; }
 };
@@ -129,10 +129,10 @@ std::vector<float> patch_products(const Tensor& x) {
   for (int64_t c = 0; c < x.size(1); ++c)
     for (int64_t r = 0; r < kPatch; ++r)
       for (int64_t s = 0; s < kPatch; ++s)
-        elements.push_back(slice(slice(slice(x, 1, c, 1), 2, r, rows), 3, s, columns));
-  const Tensor patches = reshape(
-      concat(elements, 1), {x.size(0), static_cast<int64_t>(elements.size()), rows * columns});
-  return sum(matmul(patches, patches, false, true), {0}).to_vector<float>();
+        elements.push_back(narrow(narrow(narrow(x, 1, c, 1), 2, r, rows), 3, s, columns));
+  const Tensor patches =
+      reshape(cat(elements, 1), {x.size(0), static_cast<int64_t>(elements.size()), rows * columns});
+  return sum(matmul(patches, patches, {.transpose_b = true}), {0}).to_vector<float>();
 }
 
 /// Σ patch patchᵀ / patches, some pictures at a time.
@@ -145,7 +145,7 @@ std::vector<std::vector<double>> patch_covariance(const Tensor& x) {
   const double all = static_cast<double>(x.size(0)) * static_cast<double>(patches);
   for (int64_t at = 0; at < x.size(0); at += step) {
     const std::vector<float> products =
-        patch_products(slice(x, 0, at, std::min(step, x.size(0) - at)));
+        patch_products(narrow(x, 0, at, std::min(step, x.size(0) - at)));
     for (size_t i = 0; i < n; ++i)
       for (size_t j = 0; j < n; ++j)
         out[i][j] +=

@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kEps = 1e-6;
 
-Tensor channels_last(const Tensor& x) { return transpose(x, {0, 2, 3, 1}); }
-Tensor channels_first(const Tensor& x) { return transpose(x, {0, 3, 1, 2}); }
+Tensor channels_last(const Tensor& x) { return permute(x, {0, 2, 3, 1}); }
+Tensor channels_first(const Tensor& x) { return permute(x, {0, 3, 1, 2}); }
 
 /// Over the channels of [N, C, H, W].
 struct LayerNorm2d : nn::LayerNorm {

@@ -53,15 +53,15 @@ Tensor CausalSelfAttention::forward(const Tensor& x, KvCache::Block& cache,
   const int64_t b = x.shape()[0], t = x.shape()[1], width = x.shape()[2];
   // [3, B, H, T, D]
   const Tensor qkv =
-      transpose(reshape(c_attn(x), {b, t, 3, heads_, width / heads_}), {2, 0, 3, 1, 4});
+      permute(reshape(c_attn(x), {b, t, 3, heads_, width / heads_}), {2, 0, 3, 1, 4});
   auto part = [&](int64_t which) {
-    return reshape(slice(qkv, 0, which, 1), {b, heads_, t, width / heads_});
+    return reshape(narrow(qkv, 0, which, 1), {b, heads_, t, width / heads_});
   };
   cache.keys.set(slice_update(cache.keys, part(1), 2, position));
   cache.values.set(slice_update(cache.values, part(2), 2, position));
   const Tensor y = scaled_dot_product_attention(part(0), cache.keys, cache.values,
-                                                {.causal = true, .offset = position});
-  return c_proj(reshape(transpose(y, {0, 2, 1, 3}), {b, t, width}));
+                                                {.is_causal = true, .offset = position});
+  return c_proj(reshape(permute(y, {0, 2, 1, 3}), {b, t, width}));
 }
 
 GptTrunk::GptTrunk(const GptOptions& o)
@@ -102,7 +102,7 @@ Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) const {
 
 Tensor Gpt::forward(const Tensor& tokens, KvCache& cache) const {
   const Tensor x = transformer(tokens, cache);
-  return lm_head(reshape(slice(x, 1, x.shape()[1] - 1, 1), {x.shape()[0], x.shape()[2]}));
+  return lm_head(reshape(narrow(x, 1, x.shape()[1] - 1, 1), {x.shape()[0], x.shape()[2]}));
 }
 
 KvCache Gpt::cache(int64_t batch, int64_t capacity) const {
@@ -129,7 +129,7 @@ Tensor Gpt::generate(const Tensor& tokens, int64_t max_new_tokens) const {
     all.push_back(reshape(argmax((*this)(all.back(), kept), -1), {tokens.shape()[0], 1}));
     flush();
   }
-  return concat(all, 1);
+  return cat(all, 1);
 }
 
 Gpt::Gpt(const GptOptions& options)
@@ -140,7 +140,7 @@ Gpt::Gpt(const GptOptions& options)
   // it is added to 2·layers times
   const double into_trunk = kDeviation / std::sqrt(2.0 * static_cast<double>(options.layers));
   for (nn::Embedding* table : {&transformer.wte, &transformer.wpe})
-    table->weight.set(normal(table->weight.shape(), 0, kDeviation));
+    table->weight.set(normal(0, kDeviation, table->weight.shape()));
   for (GptBlock& block : transformer.h) {
     initialize(block.attn.c_attn, kDeviation);
     initialize(block.attn.c_proj, into_trunk);

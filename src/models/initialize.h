@@ -9,7 +9,7 @@ namespace suanli::models {
 
 /// Weight N(0, deviation), bias 0.
 template <class Layer> void initialize(Layer& layer, double deviation) {
-  layer.weight.set(normal(layer.weight.shape(), 0, deviation));
+  layer.weight.set(normal(0, deviation, layer.weight.shape()));
   if (layer.bias.defined()) layer.bias.set(zeros(layer.bias.shape()));
 }
 

@@ -96,7 +96,7 @@ template <class Block> struct ResNet : nn::Module {
   }
   Tensor forward(const Tensor& x) const {
     Tensor y = relu(bn1(conv1(x)));
-    if (!small) y = max_pool2d(y, {.kernel = 3, .stride = 2, .padding = 1});
+    if (!small) y = max_pool2d(y, {.kernel_size = 3, .stride = 2, .padding = 1});
     for (auto* layer : {&layer1, &layer2, &layer3, &layer4})
       for (const Block& block : *layer) y = block(y);
     return fc(mean(y, {2, 3}));

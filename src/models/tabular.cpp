@@ -27,16 +27,16 @@ struct PeriodicEmbedding : nn::Module {
   Parameter frequencies, weight, bias;
   SUANLI_FIELDS(frequencies, weight, bias)
   explicit PeriodicEmbedding(int64_t columns)
-      : frequencies(normal({columns, kFrequencies}, 0, kSpread)),
+      : frequencies(normal(0, kSpread, {columns, kFrequencies})),
         bias(zeros({columns, 1, kEmbedding})) {
     const double bound = 1 / std::sqrt(2.0 * kFrequencies);
-    weight = Parameter(uniform({columns, 2 * kFrequencies, kEmbedding}, -bound, bound));
+    weight = Parameter(uniform(-bound, bound, {columns, 2 * kFrequencies, kEmbedding}));
   }
   Tensor forward(const Tensor& x) const {
     const int64_t n = x.size(0), d = x.size(1);
     const Tensor angle = reshape(x, {n, d, 1}) * frequencies * (2 * std::numbers::pi);
-    const Tensor waves = transpose(concat({sin(angle), cos(angle)}, 2), {1, 0, 2});
-    return reshape(transpose(relu(matmul(waves, weight) + bias), {1, 0, 2}), {n, d * kEmbedding});
+    const Tensor waves = permute(cat({sin(angle), cos(angle)}, 2), {1, 0, 2});
+    return reshape(permute(relu(matmul(waves, weight) + bias), {1, 0, 2}), {n, d * kEmbedding});
   }
   const char* type_name() const override { return "PeriodicEmbedding"; }
 };
@@ -62,7 +62,7 @@ struct Tabular : nn::Module {
         first(o.input_shape[0] * (1 + kEmbedding), kWidth),
         head(kWidth, o.classes) {}
   Tensor forward(const Tensor& x) const {
-    Tensor y = first(concat({x, embedding(x)}, 1));
+    Tensor y = first(cat({x, embedding(x)}, 1));
     for (const ResidualBlock& block : blocks) y = block(y);
     return head(relu(norm(y)));
   }

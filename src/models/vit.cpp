@@ -37,8 +37,8 @@ struct EncoderBlock : nn::Module {
   EncoderBlock() {
     for (nn::Linear* layer : {&expand, &reduce}) {  // Glorot & Bengio 2010
       const double bound = std::sqrt(6.0 / (kWidth + kHidden));
-      layer->weight.set(uniform(layer->weight.shape(), -bound, bound));
-      layer->bias.set(normal(layer->bias.shape(), 0, 1e-6));
+      layer->weight.set(uniform(-bound, bound, layer->weight.shape()));
+      layer->bias.set(normal(0, 1e-6, layer->bias.shape()));
     }
   }
   Tensor forward(const Tensor& x) const {
@@ -58,7 +58,7 @@ struct Encoder : nn::Module {
     v.module("ln", ln);
   }
   SUANLI_CALL
-  explicit Encoder(int64_t tokens) : pos_embedding(normal({1, tokens, kWidth}, 0, 0.02)) {}
+  explicit Encoder(int64_t tokens) : pos_embedding(normal(0, 0.02, {1, tokens, kWidth})) {}
   Tensor forward(const Tensor& x) const {
     Tensor y = x + pos_embedding;
     for (const EncoderBlock& block : blocks) y = block(y);
@@ -106,9 +106,9 @@ struct VisionTransformer : nn::Module {
   }
   Tensor forward(const Tensor& x) const {
     Tensor y = conv_proj(x);
-    y = transpose(flatten(y, 2), {0, 2, 1});
-    y = encoder(concat({expand(class_token, {y.size(0), 1, kWidth}), y}, 1));
-    return head(reshape(slice(y, 1, 0, 1), {y.size(0), kWidth}));
+    y = permute(flatten(y, 2), {0, 2, 1});
+    y = encoder(cat({expand(class_token, {y.size(0), 1, kWidth}), y}, 1));
+    return head(reshape(narrow(y, 1, 0, 1), {y.size(0), kWidth}));
   }
   const char* type_name() const override { return "vit_tiny"; }
 };
@@ -158,14 +158,14 @@ std::string interpolate_positions(std::vector<std::pair<std::string, Tensor>>& w
   const Tensor down = tensor<float>(cubic_weights(side, grid.rows), {side, grid.rows}),
                across = tensor<float>(cubic_weights(side, grid.columns), {side, grid.columns});
   // [side, side, width]: rows first, then columns
-  const Tensor squares = reshape(cast(slice(positions, 1, 1, tokens), f32), {side, side * width});
-  const Tensor rows = reshape(matmul(down, squares, true, false), {grid.rows, side, width});
-  const Tensor both =
-      matmul(reshape(transpose(rows, {0, 2, 1}), {grid.rows * width, side}), across);
+  const Tensor squares = reshape(cast(narrow(positions, 1, 1, tokens), f32), {side, side * width});
+  const Tensor rows =
+      reshape(matmul(down, squares, {.transpose_a = true}), {grid.rows, side, width});
+  const Tensor both = matmul(reshape(permute(rows, {0, 2, 1}), {grid.rows * width, side}), across);
   const Tensor patches =
-      reshape(transpose(reshape(both, {grid.rows, width, grid.columns}), {0, 2, 1}),
+      reshape(permute(reshape(both, {grid.rows, width, grid.columns}), {0, 2, 1}),
               {1, grid.patches(), width});
-  positions = concat({cast(slice(positions, 1, 0, 1), f32), patches}, 1);
+  positions = cat({cast(narrow(positions, 1, 0, 1), f32), patches}, 1);
   flush();
   return str("position embeddings interpolated from ", side, "x", side, " patches to ", grid.rows,
              "x", grid.columns);

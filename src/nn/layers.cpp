@@ -14,7 +14,7 @@ namespace {
 /// uniform in ±1/√fan_in.
 Parameter uniform_init(const Shape& shape, int64_t fan_in) {
   const double bound = fan_in > 0 ? 1 / std::sqrt(static_cast<double>(fan_in)) : 0;
-  return Parameter(uniform(shape, -bound, bound));
+  return Parameter(uniform(-bound, bound, shape));
 }
 
 [[noreturn]] void fail_input(const char* layer, const Tensor& x, std::string expected,
@@ -42,7 +42,7 @@ Tensor affine(const char* layer, const Tensor& x, const Parameter& weight, const
     fail_input(layer, x, str("[.., ", weight.shape()[1], "]"),
                x.rank() > 2 ? "It may have to be flattened first." : "");
   Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
-  Tensor y = matmul(flat, weight, false, true);
+  Tensor y = matmul(flat, weight, {.transpose_b = true});
   if (x.rank() != 2) {
     Shape out = x.shape();
     out[out.rank() - 1] = weight.shape()[0];
@@ -112,7 +112,7 @@ Tensor BatchNorm::forward(const Tensor& x) const {
 Embedding::Embedding(int64_t num_embeddings, int64_t embedding_dim) {
   require_positive("Embedding", "num_embeddings", num_embeddings);
   require_positive("Embedding", "embedding_dim", embedding_dim);
-  weight = Parameter(normal({num_embeddings, embedding_dim}));
+  weight = Parameter(randn({num_embeddings, embedding_dim}));
 }
 
 LayerNorm::LayerNorm(const Shape& normalized_shape, Options options) : eps_(options.eps) {
@@ -133,7 +133,7 @@ MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads)
                   str("a multiple of num_heads, ", num_heads));
   // Glorot & Bengio 2010, of a [3·embed_dim, embed_dim] matrix
   const double bound = std::sqrt(6 / static_cast<double>(4 * embed_dim));
-  in_proj_weight = Parameter(uniform({3 * embed_dim, embed_dim}, -bound, bound));
+  in_proj_weight = Parameter(uniform(-bound, bound, {3 * embed_dim, embed_dim}));
   in_proj_bias = Parameter(zeros({3 * embed_dim}));
   out_proj.bias.set(zeros({embed_dim}));
 }

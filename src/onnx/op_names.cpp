@@ -33,7 +33,7 @@ const std::unordered_map<const Op*, OpName>& names() {
         {&uniform_op, {"RandomUniform", 1}},
         {&normal_op, {"RandomNormal", 1}},
         {&sum_op, {"ReduceSum", 13}},
-        {&max_op, {"ReduceMax", 18}},
+        {&amax_op, {"ReduceMax", 18}},
         {&mean_op, {"ReduceMean", 18}},
         {&argmax_op, {"ArgMax", 13}},
         {&softmax_op, {"Softmax", 13}},
@@ -41,10 +41,10 @@ const std::unordered_map<const Op*, OpName>& names() {
         {&nll_loss_op, {"NegativeLogLikelihoodLoss", 13}},
         {&cross_entropy_op, {"SoftmaxCrossEntropyLoss", 13}},
         {&reshape_op, {"Reshape", 14}},
-        {&transpose_op, {"Transpose", 13}},
+        {&permute_op, {"Transpose", 13}},
         {&expand_op, {"Expand", 13}},
-        {&slice_op, {"Slice", 13}},
-        {&concat_op, {"Concat", 13}},
+        {&narrow_op, {"Slice", 13}},
+        {&cat_op, {"Concat", 13}},
     };
     for (int row = 0; row < pointwise_count; ++row)
       if (const char* name = pointwise_rows[row].onnx)

@@ -17,12 +17,6 @@ const OpRules& rules_of(uint16_t op) {
   return rules ? *rules : kNoRules;
 }
 
-std::string axes_text(const Axes& axes) {
-  std::string out;
-  for (int axis : axes) out += str(out.empty() ? "" : ", ", axis);
-  return str("[", out, "]");
-}
-
 int checked_axis(const char* op, const Tensor& x, int axis, const char* argument) {
   const Shape& shape = x.shape();
   try {

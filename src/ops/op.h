@@ -92,9 +92,7 @@ SUANLI_API std::vector<Tensor> record_all(const Op& op, std::span<const Tensor> 
 std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs,
                                const Attr& attr = {});
 
-/// "[0, 2]".
-std::string axes_text(const Axes& axes);
 /// The axis counted from the front; `argument` names it in the error where x has no such axis.
-int checked_axis(const char* op, const Tensor& x, int axis, const char* argument = "axis");
+int checked_axis(const char* op, const Tensor& x, int axis, const char* argument = "dim");
 
 }  // namespace suanli

@@ -154,10 +154,6 @@ Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, D
   return t;
 }
 
-Tensor::Tensor(std::initializer_list<float> values)
-    : Tensor(tensor_from_bytes(values.begin(), static_cast<int64_t>(values.size() * sizeof(float)),
-                               Shape{static_cast<int64_t>(values.size())}, DType::f32)) {}
-
 [[noreturn]] static void throw_without_value(const Cell* c) {
   if (c->writer) throw_pending_elsewhere("Parameter", "first value", "pending");
   throw StateError({.op = "Parameter",

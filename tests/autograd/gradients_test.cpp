@@ -234,7 +234,7 @@ TEST(Backward, StopsAtIntegersAndMasks) {
   (cast(cast(w, i64), f64) * w).backward();
   EXPECT_EQ(one(w.grad()), 2);
   EXPECT_FALSE((Tensor(w) > 1.0).requires_grad());
-  EXPECT_FALSE(argmax(w).requires_grad());
+  EXPECT_FALSE(argmax(w, -1).requires_grad());
 }
 
 // ---- recording off ------------------------------------------------------------------------------

@@ -203,8 +203,9 @@ TEST(Half, ConvertsFromAndToEveryOtherDType) {
 TEST(Half, PrintsAndTransposesButMatmulThrows) {
   const Tensor x = cast(tensor<double>({1.5, -2, 0.25, 3}, {2, 2}), DType::f16);
   EXPECT_EQ(to_string(x), "[[1.5, -2],\n [0.25, 3]]\nf16[2, 2]");
-  EXPECT_EQ(cast(transpose(x), f64).to_vector<double>(), (std::vector<double>{1.5, 0.25, -2, 3}));
-  EXPECT_EQ(cast(concat({x, x}, 0), f64).numel(), 8);
+  EXPECT_EQ(cast(transpose(x, 0, 1), f64).to_vector<double>(),
+            (std::vector<double>{1.5, 0.25, -2, 3}));
+  EXPECT_EQ(cast(cat({x, x}, 0), f64).numel(), 8);
   EXPECT_FAULT(DTypeError, matmul(x, x), .op = "matmul", .argument = "a", .given = "f16",
                .expected = "one of f64, f32, i64, i32, u8, bool",
                .remedy = "Convert it with cast(x, f32).");

@@ -113,8 +113,8 @@ Pooled defined(const std::vector<float>& x, const Shape& xs, const Shape& ys,
       for (int64_t j = 0; j < ys[3]; ++j) {
         int64_t best = -1;
         float largest = 0;
-        for (int64_t r = i * attr.stride - attr.padding, k = 0; k < attr.kernel; ++k, ++r)
-          for (int64_t c = j * attr.stride - attr.padding, l = 0; l < attr.kernel; ++l, ++c) {
+        for (int64_t r = i * attr.stride - attr.padding, k = 0; k < attr.kernel_size; ++k, ++r)
+          for (int64_t c = j * attr.stride - attr.padding, l = 0; l < attr.kernel_size; ++l, ++c) {
             if (r < 0 || r >= xs[2] || c < 0 || c >= xs[3]) continue;
             const float v = x[static_cast<size_t>((plane * xs[2] + r) * xs[3] + c)];
             if (best < 0 || v > largest || (std::isnan(v) && !std::isnan(largest))) {
@@ -136,12 +136,12 @@ TEST(Pool, PlanesFollowTheDefinitionWithEveryInstructionSet) {
   for (int round = 0; round < 120; ++round) {
     const PoolAttr attr{static_cast<int32_t>(between(1, 4)), static_cast<int32_t>(between(1, 3)),
                         round % 4 == 0 ? 1 : 0};
-    if (attr.padding >= attr.kernel) continue;
-    const Shape xs{between(1, 2), between(1, 5), attr.kernel + between(0, 9),
-                   attr.kernel + between(0, 70)};
-    const Shape ys{xs[0], xs[1], (xs[2] + 2 * attr.padding - attr.kernel) / attr.stride + 1,
-                   (xs[3] + 2 * attr.padding - attr.kernel) / attr.stride + 1};
-    SCOPED_TRACE(str(xs, " → ", ys, ", kernel ", attr.kernel, ", stride ", attr.stride));
+    if (attr.padding >= attr.kernel_size) continue;
+    const Shape xs{between(1, 2), between(1, 5), attr.kernel_size + between(0, 9),
+                   attr.kernel_size + between(0, 70)};
+    const Shape ys{xs[0], xs[1], (xs[2] + 2 * attr.padding - attr.kernel_size) / attr.stride + 1,
+                   (xs[3] + 2 * attr.padding - attr.kernel_size) / attr.stride + 1};
+    SCOPED_TRACE(str(xs, " → ", ys, ", kernel ", attr.kernel_size, ", stride ", attr.stride));
     auto x = random_buffer<float>(xs, 1).values;
     for (size_t i = 0; i < x.size(); i += 5) x[i] = i % 2 ? 0.0f : -0.0f;  // ties of both signs
     for (size_t i = 1; i < x.size(); i += 3) x[i] = 0.0f;
@@ -181,8 +181,8 @@ TEST(Pool, BlocksGiveTheBitsOfPlanes) {
        {Case{3, 32, 9, 8, {2, 2, 0}}, Case{2, 16, 11, 7, {3, 2, 1}}, Case{1, 48, 5, 5, {3, 1, 1}},
         Case{2, 16, 4, 4, {4, 4, 0}}, Case{5, 32, 26, 26, {2, 2, 0}}}) {
     const Shape xs{c.n, c.c, c.h, c.w};
-    const Shape ys{c.n, c.c, (c.h + 2 * c.attr.padding - c.attr.kernel) / c.attr.stride + 1,
-                   (c.w + 2 * c.attr.padding - c.attr.kernel) / c.attr.stride + 1};
+    const Shape ys{c.n, c.c, (c.h + 2 * c.attr.padding - c.attr.kernel_size) / c.attr.stride + 1,
+                   (c.w + 2 * c.attr.padding - c.attr.kernel_size) / c.attr.stride + 1};
     auto x = random_buffer<float>(xs, 1).values;
     const auto g = random_buffer<float>(ys, 2).values;
     for (size_t i = 0; i < x.size(); i += 7) x[i] = 0.5f;  // ties

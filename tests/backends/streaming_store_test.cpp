@@ -25,13 +25,13 @@ std::vector<std::vector<double>> computed(int64_t cache,
 
 TEST(PastCaches, GivesTheSameResults) {
   manual_seed(3);
-  const Tensor x = normal({37, 1003}), y = normal({37, 1003}), bias = normal({1003});
+  const Tensor x = randn({37, 1003}), y = randn({37, 1003}), bias = randn({1003});
   const std::vector<std::function<std::vector<Tensor>()>> programs = {
       [&] { return std::vector{x * 2.0 + y}; },
       // several results, of several types
       [&] { return std::vector{tanh(x) * y + bias, x > y, cast(x, f64) * 3.0}; },
       [&] {
-        const Tensor e = exp(x - max(x, {-1}, true));
+        const Tensor e = exp(x - amax(x, {-1}, true));
         // one of them is read again by a later stage
         return std::vector{e, e / sum(e, {-1}, true)};
       },

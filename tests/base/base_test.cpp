@@ -31,9 +31,9 @@ TEST(Shape, Basics) {
 }
 
 TEST(Shape, Errors) {
-  EXPECT_FAULT(ShapeError, (Shape{1, 2}.at(2)), .op = "Shape.axis", .argument = "axis",
-               .given = "2", .expected = "-2 to 1 for rank 2");
-  EXPECT_FAULT(ShapeError, Shape{}.at(0), .op = "Shape.axis", .argument = "axis", .given = "0",
+  EXPECT_FAULT(ShapeError, (Shape{1, 2}.at(2)), .op = "Shape.axis", .argument = "dim", .given = "2",
+               .expected = "-2 to 1 for rank 2");
+  EXPECT_FAULT(ShapeError, Shape{}.at(0), .op = "Shape.axis", .argument = "dim", .given = "0",
                .expected = "none for rank 0");
   EXPECT_FAULT(ShapeError, (Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), .op = "Shape", .argument = "rank",
                .given = "9", .expected = "at most 8 axes");

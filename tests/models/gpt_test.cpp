@@ -71,10 +71,9 @@ TEST(Gpt, LaterTokensChangeNothingBefore) {
   manual_seed(2);
   models::Gpt gpt(kSmall);
   NoGrad no_grad;
-  Tensor a = tokens(1, 8),
-         b = concat({slice(a, 1, 0, 5), tensor<int64_t>({10, 10, 10}, {1, 3})}, 1);
+  Tensor a = tokens(1, 8), b = cat({narrow(a, 1, 0, 5), tensor<int64_t>({10, 10, 10}, {1, 3})}, 1);
   const auto whole = gpt(a).to_vector<float>(), changed = gpt(b).to_vector<float>(),
-             alone = gpt(slice(a, 1, 0, 5)).to_vector<float>();
+             alone = gpt(narrow(a, 1, 0, 5)).to_vector<float>();
   EXPECT_EQ(gpt(a).shape(), (Shape{1, 8, 11}));
   for (size_t i = 0; i < 55; ++i) {
     EXPECT_EQ(whole[i], changed[i]) << i;
@@ -89,8 +88,7 @@ TEST(Gpt, GradientsOfEveryParameter) {
   models::Gpt gpt(kSmall);
   gpt.to(f64);
   // far from the flat start
-  for (auto& [name, p] : gpt.state_dict())
-    p.set(p.value().detach() + 0.3 * normal(p.shape(), 0, 1, f64));
+  for (auto& [name, p] : gpt.state_dict()) p.set(p.value().detach() + 0.3 * randn(p.shape(), f64));
   const Tensor x = tokens(2, 5), y = flatten(tokens(2, 5) + 0);
   auto loss = [&] { return cross_entropy(reshape(gpt(x), {-1, 11}), y); };
   loss().backward();
@@ -117,7 +115,7 @@ TEST(Gpt, LearnsASequenceByHeart) {
   models::Gpt gpt(kSmall);
   optim::AdamW opt(gpt.parameters(), {.lr = 1e-2});
   const Tensor x = tokens(3, 8);
-  const Tensor input = slice(x, 1, 0, 7), target = flatten(slice(x, 1, 1, 7));
+  const Tensor input = narrow(x, 1, 0, 7), target = flatten(narrow(x, 1, 1, 7));
   float last = 0;
   for (int step = 0; step < 60; ++step) {
     Tensor loss = cross_entropy(flatten(gpt(input), 0, 1), target);
@@ -148,7 +146,7 @@ constexpr models::GptOptions kLong{
 /// Large weights, so that the most likely token depends on what was said.
 models::Gpt talkative(const models::GptOptions& options) {
   models::Gpt gpt(options);
-  for (auto& [name, p] : gpt.state_dict()) p.set(p.value().detach() + 0.5 * normal(p.shape()));
+  for (auto& [name, p] : gpt.state_dict()) p.set(p.value().detach() + 0.5 * randn(p.shape()));
   flush();
   return gpt;
 }
@@ -171,7 +169,7 @@ TEST(Gpt, EachTextOfABatchIsDecodedForItself) {
   const Tensor texts = tokens(3, 6);
   const auto together = gpt.generate(texts, 12).to_vector<int64_t>();
   for (int64_t b = 0; b < 3; ++b) {
-    const auto alone = gpt.generate(slice(texts, 0, b, 1), 12).to_vector<int64_t>();
+    const auto alone = gpt.generate(narrow(texts, 0, b, 1), 12).to_vector<int64_t>();
     EXPECT_EQ(std::vector<int64_t>(together.begin() + b * 18, together.begin() + (b + 1) * 18),
               alone)
         << b;
@@ -187,7 +185,7 @@ TEST(Gpt, LogitsWithACacheAreThoseOfTheWholeText) {
   models::KvCache cache = gpt.cache(2, 100);
   int64_t at = 0;
   for (int64_t piece : {70, 1, 1, 17, 1}) {  // several tokens at once go as well
-    const auto logits = gpt(slice(text, 1, at, piece), cache).to_vector<float>();
+    const auto logits = gpt(narrow(text, 1, at, piece), cache).to_vector<float>();
     at += piece;
     EXPECT_EQ(cache.length(), at);
     for (int64_t b = 0; b < 2; ++b)
@@ -199,7 +197,7 @@ TEST(Gpt, LogitsWithACacheAreThoseOfTheWholeText) {
       }
   }
   cache.clear();
-  EXPECT_EQ(gpt(slice(text, 1, 0, 70), cache).shape(), (Shape{2, 11}));
+  EXPECT_EQ(gpt(narrow(text, 1, 0, 70), cache).shape(), (Shape{2, 11}));
 }
 
 // The promise of a cache cell: a token is the same program as the one before, and what is kept is
@@ -217,7 +215,7 @@ TEST(Gpt, TwoHundredTokensBuildFewPlansAndCopyNoCache) {
   models::KvCache cache = gpt.cache(1, 4096);
   Tensor next = tokens(1, 7);
   auto token = [&] {
-    next = reshape(argmax(gpt(next, cache)), {1, 1});
+    next = reshape(argmax(gpt(next, cache), -1), {1, 1});
     flush();
   };
   for (int i = 0; i < 3; ++i) token();

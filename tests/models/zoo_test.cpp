@@ -146,15 +146,16 @@ TEST(Zoo, AirbenchsFirstLayerWhitens) {
   nn::AnyModule model = make("airbench", {.input_shape = {3, 32, 32}});
   NoGrad no_grad;
   manual_seed(5);
-  Tensor x = normal({40, 3, 32, 32}, 0, 3);
+  Tensor x = normal(0, 3, {40, 3, 32, 32});
   // neighbors and channels have to do with each other
-  x = x + slice(concat({x, x}, 3), 3, 1, 32) * 0.5 + mean(x, {1}, true);
+  x = x + narrow(cat({x, x}, 3), 3, 1, 32) * 0.5 + mean(x, {1}, true);
   models::entry("airbench").fit(model, x);
   Tensor filters;
   for (auto& [name, p] : model.state_dict())
     if (name == "0.weight") filters = p.value();
-  Tensor y = flatten(transpose(conv2d(x, filters), {1, 0, 2, 3}), 1);
-  const auto c = (matmul(y, y, false, true) / static_cast<double>(y.size(1))).to_vector<float>();
+  Tensor y = flatten(permute(conv2d(x, filters), {1, 0, 2, 3}), 1);
+  const auto c =
+      (matmul(y, y, {.transpose_b = true}) / static_cast<double>(y.size(1))).to_vector<float>();
   for (size_t i = 0; i < 24; ++i)
     for (size_t j = 0; j < 24; ++j)
       EXPECT_NEAR(c[i * 24 + j], i == j ? 1 : i % 12 == j % 12 ? -1 : 0, 2e-3) << i << " " << j;
@@ -182,7 +183,7 @@ TEST(Zoo, EveryEntryDoesWhatItSays) {
     nn::AnyModule model = make(e.name, {.input_shape = shape});
     NoGrad no_grad;
     manual_seed(1);
-    auto y = model(uniform(batch(3, shape)));
+    auto y = model(rand(batch(3, shape)));
     ASSERT_EQ(y.shape(), Shape({3, 10})) << e.name;
     double total = 0;
     for (float v : exp(y).to_vector<float>()) total += v;

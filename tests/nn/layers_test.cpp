@@ -131,19 +131,19 @@ TEST(Layers, StochasticDepthDropsWholeSamples) {
 TEST(Layers, MultiheadAttentionIsItsDefinition) {
   manual_seed(4);
   nn::MultiheadAttention attention(4, 2);
-  const Tensor x = normal({2, 3, 4});
+  const Tensor x = randn({2, 3, 4});
   const auto y = attention(x).to_vector<float>();
-  const Tensor q = matmul(x, slice(attention.in_proj_weight, 0, 0, 4), false, true),
-               k = matmul(x, slice(attention.in_proj_weight, 0, 4, 4), false, true),
-               v = matmul(x, slice(attention.in_proj_weight, 0, 8, 4), false, true);
+  const Tensor q = matmul(x, narrow(attention.in_proj_weight, 0, 0, 4), {.transpose_b = true}),
+               k = matmul(x, narrow(attention.in_proj_weight, 0, 4, 4), {.transpose_b = true}),
+               v = matmul(x, narrow(attention.in_proj_weight, 0, 8, 4), {.transpose_b = true});
   std::vector<Tensor> heads;
   for (int64_t h = 0; h < 2; ++h) {
-    auto part = [&](const Tensor& t) { return slice(t, 2, 2 * h, 2); };
+    auto part = [&](const Tensor& t) { return narrow(t, 2, 2 * h, 2); };
     heads.push_back(
-        matmul(softmax(matmul(part(q), part(k), false, true) / std::sqrt(2.0)), part(v)));
+        matmul(softmax(matmul(part(q), part(k), {.transpose_b = true}) / std::sqrt(2.0)), part(v)));
   }
   const auto expected =
-      matmul(concat(heads, 2), attention.out_proj.weight, false, true).to_vector<float>();
+      matmul(cat(heads, 2), attention.out_proj.weight, {.transpose_b = true}).to_vector<float>();
   for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
   EXPECT_FAULT(ArgumentError, nn::MultiheadAttention(5, 2), .op = "MultiheadAttention",
                .argument = "embed_dim", .given = "5", .expected = "a multiple of num_heads, 2");

@@ -68,7 +68,7 @@ struct Tied : nn::Module {
   Parameter table{tensor_f64({5, 3}, 1)}, out{tensor_f64({5, 3}, 2)};
   SUANLI_FIELDS(table, out)
   Tensor forward(const Tensor& ids) const {
-    return matmul(embedding(table, ids), out, false, true);
+    return matmul(embedding(table, ids), out, {.transpose_b = true});
   }
 };
 
@@ -412,7 +412,7 @@ TEST(Unlisted, NothingIsSaidOfWhatIsMeant) {
         a_opt({alone}, {.lr = 0.1});
     for (int i = 0; i < 3; ++i) {
       Tensor loss = cross_entropy(
-          d(concat({g(batch(i).x), g(batch(i).x)}, 1)) * alone * by_hand + frozen(batch(i).x),
+          d(cat({g(batch(i).x), g(batch(i).x)}, 1)) * alone * by_hand + frozen(batch(i).x),
           batch(i).y);
       loss.backward();
       loss.item();

@@ -126,9 +126,9 @@ TEST(HostileCalls, ComputeOrThrow) {
 TEST(HostileCalls, TooManyInputsAreRefused) {
   const std::vector<Tensor> many(70000, tensor<float>({1}));
   const Shape none;
-  EXPECT_THROW((void)record_all(*find_op("concat"), many, AxisAttr{0}, &none), ArgumentError);
-  EXPECT_THROW((void)concat(many, 0), ArgumentError);
-  EXPECT_EQ(concat(std::vector<Tensor>(65535, tensor<float>({1})), 0).numel(), 65535);
+  EXPECT_THROW((void)record_all(*find_op("cat"), many, DimAttr{0}, &none), ArgumentError);
+  EXPECT_THROW((void)cat(many, 0), ArgumentError);
+  EXPECT_EQ(cat(std::vector<Tensor>(65535, tensor<float>({1})), 0).numel(), 65535);
 }
 
 // Public functions check a number before they store it in fewer bits.
@@ -140,13 +140,13 @@ TEST(HostileCalls, NumbersBeyond32BitsAreRefused) {
   const Tensor x = arange(6);
   for (int64_t length : {wrap, INT64_MAX, INT64_MIN, int64_t{-1}})
     for (int64_t step : {int64_t{1}, int64_t{2}, wrap, INT64_MAX, INT64_MIN, int64_t{0}})
-      EXPECT_THROW((void)slice(x, 0, 0, length, step), Error) << length << " " << step;
-  EXPECT_THROW((void)slice(x, 0, 1, 2, INT64_MAX), ShapeError);
-  EXPECT_EQ(slice(x, 0, 5, 1, INT64_MAX).numel(), 1);
-  EXPECT_EQ(slice(x, 0, 6, 0, INT64_MAX).numel(), 0);
+      EXPECT_THROW((void)narrow(x, 0, 0, length, step), Error) << length << " " << step;
+  EXPECT_THROW((void)narrow(x, 0, 1, 2, INT64_MAX), ShapeError);
+  EXPECT_EQ(narrow(x, 0, 5, 1, INT64_MAX).numel(), 1);
+  EXPECT_EQ(narrow(x, 0, 6, 0, INT64_MAX).numel(), 0);
   const Tensor wide = full({0, 1, 1, INT32_MAX + int64_t{1}}, 1.0);
-  EXPECT_THROW((void)avg_pool2d(wide, {.kernel = 1, .stride = 1}), ShapeError);
-  EXPECT_THROW((void)max_pool2d(wide, {.kernel = 1, .stride = 1}), ShapeError);
+  EXPECT_THROW((void)avg_pool2d(wide, {.kernel_size = 1, .stride = 1}), ShapeError);
+  EXPECT_THROW((void)max_pool2d(wide, {.kernel_size = 1, .stride = 1}), ShapeError);
 }
 
 // As cast does: the nearest number that the dtype holds.

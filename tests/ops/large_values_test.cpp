@@ -132,7 +132,7 @@ TEST(CommonOffset, ChangesNoAttention) {
         for (size_t j = 0; j < seen; ++j) dk[j] += p[j] * (v[j] - y[i]);
       }
       AttentionOptions options;
-      options.causal = causal;
+      options.is_causal = causal;
       options.scale = 1.0;
       const Tensor out = scaled_dot_product_attention(q, key, value, options);
       expect_near(read(out), y, tolerance, "attention");
@@ -259,7 +259,7 @@ TEST(ZeroTimesInfinity, GradientsReachWhatWasChosen) {
     Tensor x = in_dtype({1, 3, 2, 5, 4, 6}, {2, 3}, d);
     x.requires_grad_();
     const Tensor seed = in_dtype({kInf, 1}, {2}, d);
-    EXPECT_EQ(read(grad({max(x, {1})}, {x}, {seed})[0]), (F64s{0, kInf, 0, 0, 0, 1}));
+    EXPECT_EQ(read(grad({amax(x, {1})}, {x}, {seed})[0]), (F64s{0, kInf, 0, 0, 0, 1}));
     const Tensor keep = tensor(std::vector<bool>{true, false, true, false, true, false}, {2, 3});
     const Tensor all = in_dtype(F64s(6, kInf), {2, 3}, d);
     EXPECT_EQ(read(grad({where(keep, x, 0.0)}, {x}, {all})[0]), (F64s{kInf, 0, kInf, 0, kInf, 0}));
@@ -283,7 +283,7 @@ TEST(ZeroTimesInfinity, GradientsReachWhatWasChosen) {
 TEST(ZeroTimesInfinity, TheGradientOfAMaximumThatIsNanIsNan) {
   Tensor x = tensor<double>({1, kNan, 3, 4, 5, 6}, {2, 3});
   x.requires_grad_();
-  expect_near(read(grad({max(x, {1})}, {x}, {ones({2}, f64)})[0]), {kNan, kNan, kNan, 0, 0, 1}, 0,
+  expect_near(read(grad({amax(x, {1})}, {x}, {ones({2}, f64)})[0]), {kNan, kNan, kNan, 0, 0, 1}, 0,
               "as PyTorch's amax");
 }
 
@@ -296,7 +296,7 @@ TEST(ZeroTimesInfinity, HiddenKeysStayHidden) {
         F64s v(static_cast<size_t>(n * 2), 0.5), k(static_cast<size_t>(n * 2), 0.25);
         const Tensor q = in_dtype(F64s(static_cast<size_t>(n * 2), 1), {1, n, 2}, d);
         AttentionOptions options;
-        options.causal = true;
+        options.is_causal = true;
         v[static_cast<size_t>(at * 2)] = bad;
         const auto by_value = read(scaled_dot_product_attention(
             q, in_dtype(k, {1, n, 2}, d), in_dtype(v, {1, n, 2}, d), options));

@@ -19,7 +19,7 @@ constexpr size_t kN = 7;
 const std::vector<double> kGoal = numbers(kN, 40);
 
 Tensor loss_of(const Tensor& w) {
-  Tensor next = concat({slice(w, 0, 1, kN - 1), slice(w, 0, 0, 1)});
+  Tensor next = cat({narrow(w, 0, 1, kN - 1), narrow(w, 0, 0, 1)});
   return sum(square(w - tensor(kGoal, {kN})) + 0.3 * sin(2.0 * w) * next);
 }
 std::vector<double> gradient_of(const std::vector<double>& w) {

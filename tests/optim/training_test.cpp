@@ -113,7 +113,7 @@ TEST(Training, EvaluatingInBetweenChangesNothing) {
       const Batch b = batch(100 + k);
       Tensor logits = net(b.x);
       EXPECT_FALSE(logits.requires_grad());
-      correct += sum(cast(argmax(logits) == b.y, f32));
+      correct += sum(cast(argmax(logits, -1) == b.y, f32));
       twice[0] = logits.to_vector<float>();
       twice[1] = net(b.x).to_vector<float>();
       EXPECT_EQ(twice[0], twice[1]) << "dropout is off";
@@ -149,7 +149,7 @@ TEST(Training, EightMicroBatchesAreOneBatch) {
       const Batch b = batch(round, 64);
       for (int k = 0; k < parts; ++k) {
         const int64_t rows = 64 / parts;
-        Tensor x = slice(b.x, 0, k * rows, rows), y = slice(b.y, 0, k * rows, rows);
+        Tensor x = narrow(b.x, 0, k * rows, rows), y = narrow(b.y, 0, k * rows, rows);
         (cross_entropy(net(x), y) / static_cast<double>(parts)).backward();
       }
       opt.step();

@@ -111,7 +111,7 @@ def axes_of(rng, rank, least=0):
 def random_call(case, x=None):
     """Adds one random call. x: the (name, tensor) that it takes first, where its shape and dtype allow."""
     rng = case.rng
-    kinds = ["pointwise"] * 6 + ["where", "sum", "max", "mean", "argmax", "softmax", "log_softmax", "transpose", "reshape", "expand", "concat",
+    kinds = ["pointwise"] * 6 + ["where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
                                  "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
     while True:
         kind = str(rng.choice(kinds))
@@ -150,7 +150,7 @@ def build(case, kind, x):
         return case.call(op, pair, {}, row["torch"](pair[0][1], pair[1][1]))
     if kind == "argmax" and given:   # computed values may be equal but for rounding
         return None
-    a = operand(1 if kind in ("max", "argmax", "softmax", "log_softmax", "concat", "gather", "layer_norm", "flip") else 0)
+    a = operand(1 if kind in ("amax", "argmax", "softmax", "log_softmax", "cat", "gather", "layer_norm", "flip") else 0)
     t, rank = a[1], a[1].dim()
     if kind == "where":
         c = case.array(tuple(t.shape), "bool")
@@ -160,31 +160,31 @@ def build(case, kind, x):
         axes, keep = axes_of(rng, rank, 1), bool(rng.random() < 0.5)
         if not axes:
             return None
-        return case.call(kind, [a], {"axes": axes, "keepdims": keep}, getattr(torch, kind)(t, axes, keep))
-    if kind == "max":
+        return case.call(kind, [a], {"dim": axes, "keepdim": keep}, getattr(torch, kind)(t, axes, keep))
+    if kind == "amax":
         axes = axes_of(rng, rank, 1)
-        return case.call("max", [a], {"axes": axes, "keepdims": True}, torch.amax(t, axes, True)) if axes else None
+        return case.call("amax", [a], {"dim": axes, "keepdim": True}, torch.amax(t, axes, True)) if axes else None
     if kind in ("argmax", "softmax", "log_softmax") and rank:
         axis = int(rng.integers(-rank, rank))
-        return case.call(kind, [a], {"axis": axis}, getattr(torch, kind)(t, axis))
-    if kind == "transpose":
+        return case.call(kind, [a], {"dim": axis}, getattr(torch, kind)(t, axis))
+    if kind == "permute":
         order = [int(i) for i in rng.permutation(rank)]
-        return case.call("transpose", [a], {"axes": order}, t.permute(order))
+        return case.call("permute", [a], {"dims": order}, t.permute(order))
     if kind == "reshape":
         shape = [int(t.numel())] if rng.random() < 0.5 else [1, *t.shape]
         return case.call("reshape", [a], {"shape": list(map(int, shape))}, t.reshape(shape)) if len(shape) <= 8 else None
     if kind == "expand":
         shape = [int(rng.integers(1, 4)), *map(int, t.shape)]
         return case.call("expand", [a], {"shape": shape}, t.expand(shape)) if len(shape) <= 6 else None
-    if kind == "concat" and rank:
+    if kind == "cat" and rank:
         axis = int(rng.integers(-rank, rank))
         shape = list(t.shape)
         shape[axis] = int(rng.integers(1, 5))
         b = case.array(tuple(shape), dtype)
-        return case.call("concat", [a, b], {"axis": axis}, torch.cat([t, b[1]], axis))
+        return case.call("cat", [a, b], {"dim": axis}, torch.cat([t, b[1]], axis))
     if kind == "flip" and rank:
         axis = int(rng.integers(-rank, rank))
-        return case.call("flip", [a], {"axis": axis}, t.flip(axis))
+        return case.call("flip", [a], {"dim": axis}, t.flip(axis))
     if kind == "matmul" and rank >= 2:
         left, right = bool(rng.random() < 0.3), bool(rng.random() < 0.5)
         k, n = int(t.shape[-2 if left else -1]), int(rng.integers(1, 7))
@@ -196,7 +196,7 @@ def build(case, kind, x):
         shape = list(t.shape)
         shape[axis] = int(rng.integers(1, 5))
         i = case.array(tuple(shape), "i64", below=int(t.shape[axis]))
-        return case.call("gather", [a, i], {"axis": axis}, torch.gather(t, axis, i[1]))
+        return case.call("gather", [a, i], {"dim": axis}, torch.gather(t, axis, i[1]))
     if kind == "embedding":
         table = case.array((int(rng.integers(2, 7)), int(rng.integers(1, 6))), dtype)
         i = case.array(shape_of(rng, 1, 2), "i64", below=int(table[1].shape[0]))
@@ -204,7 +204,7 @@ def build(case, kind, x):
     if kind == "one_hot":
         classes = int(rng.integers(2, 6))
         i = case.array(shape_of(rng, 1, 2), "i64", below=classes)
-        return case.call("one_hot", [i], {"classes": classes, "dtype": "f32"}, F.one_hot(i[1], classes).float())
+        return case.call("one_hot", [i], {"num_classes": classes, "dtype": "f32"}, F.one_hot(i[1], classes).float())
     if kind == "cast":
         to = str(rng.choice(FLOATS))
         return case.call("cast", [a], {"dtype": to}, t.to(torch.float64 if case.like else TORCH[to]))
@@ -221,7 +221,7 @@ def build(case, kind, x):
         if kind == "max_pool2d":
             kernel, stride = int(rng.integers(1, 4)), int(rng.integers(1, 4))
             padding = int(rng.integers(0, kernel // 2 + 1))
-            return case.call("max_pool2d", [x], {"kernel": kernel, "stride": stride, "padding": padding},
+            return case.call("max_pool2d", [x], {"kernel_size": kernel, "stride": stride, "padding": padding},
                              F.max_pool2d(x[1], kernel, stride, padding))
         r, s = int(rng.integers(1, 4)), int(rng.integers(1, 4))
         stride, padding, dilation = int(rng.integers(1, 3)), int(rng.integers(0, 3)), int(rng.choice([1, 1, 2]))

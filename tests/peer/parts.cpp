@@ -35,7 +35,7 @@ struct Flatten : nn::Module {
 };
 /// [N, C, H, W] → [N, H·W, C]
 struct Tokens : nn::Module {
-  Tensor forward(const Tensor& x) const { return transpose(flatten(x, 2), {0, 2, 1}); }
+  Tensor forward(const Tensor& x) const { return permute(flatten(x, 2), {0, 2, 1}); }
   SUANLI_CALL
 };
 
@@ -99,8 +99,8 @@ int main(int argc, char** argv) try {
   optim::SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9, .nesterov = true});
   std::vector<Tensor> masks;
   for (int64_t i = 0; i < xs.size(0); ++i) {
-    const Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype),
-                 y = flatten(slice(ys, 0, i, 1), 0, 1);
+    const Tensor x = cast(flatten(narrow(xs, 0, i, 1), 0, 1), dtype),
+                 y = flatten(narrow(ys, 0, i, 1), 0, 1);
     const auto stream = static_cast<uint64_t>(i);
     manual_seed(7, stream);
     masks.push_back(
@@ -112,7 +112,7 @@ int main(int argc, char** argv) try {
     std::printf("%.17g\n",
                 dtype == f64 ? loss.item<double>() : static_cast<double>(loss.item<float>()));
   }
-  save_safetensors(argv[5], {{"mask", concat(masks)}});
+  save_safetensors(argv[5], {{"mask", cat(masks)}});
   return 0;
 } catch (const Error& e) {
   std::fprintf(stderr, "peer_parts: %s\n", e.what());

@@ -34,8 +34,8 @@ int main(int argc, char** argv) try {
         model.parameters(),
         optim::SGDOptions{.lr = entry.recipe.lr, .momentum = entry.recipe.momentum});
   for (int64_t i = 0; i < std::atoi(argv[5]); ++i) {
-    Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype),
-           y = flatten(slice(ys, 0, i, 1), 0, 1);
+    Tensor x = cast(flatten(narrow(xs, 0, i, 1), 0, 1), dtype),
+           y = flatten(narrow(ys, 0, i, 1), 0, 1);
     Tensor out = model(x),
            loss = entry.output == models::Output::logits ? cross_entropy(out, y) : nll_loss(out, y);
     loss.backward();

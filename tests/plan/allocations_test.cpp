@@ -123,7 +123,8 @@ TEST(Allocations, RunningAPlanTakesNone) {
   Tensor x = tensor_f32({64, 64}, 2);
   auto run = [&](int n) {
     Tensor y = x;
-    for (int i = 0; i < n; ++i) y = softmax(transpose(y) * w + 0.1) - sum(y, {0}) * 0.01 + mean(y);
+    for (int i = 0; i < n; ++i)
+      y = softmax(transpose(y, 0, 1) * w + 0.1) - sum(y, {0}) * 0.01 + mean(y);
     return allocations_of([&] { flush(); });
   };
   NoGrad off;

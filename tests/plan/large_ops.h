@@ -50,13 +50,14 @@ template <class Visit> void for_large_ops(DType dtype, Visit&& visit) {
         [](Tensors x) { return layer_norm(x[0], x[1], x[2]); });
   check("softmax", {{3000, 100}}, [](Tensors x) { return softmax(x[0]); });
   check("log_softmax", {{3000, 100}}, [](Tensors x) { return log_softmax(x[0]); });
-  check("attention", {{4, 4, 100, 32}, {4, 4, 100, 32}, {4, 4, 100, 32}},
-        [](Tensors x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); });
+  check("attention", {{4, 4, 100, 32}, {4, 4, 100, 32}, {4, 4, 100, 32}}, [](Tensors x) {
+    return scaled_dot_product_attention(x[0], x[1], x[2], {.is_causal = true});
+  });
   check("sum of all", {{700, 900}}, [](Tensors x) { return sum(x[0]); });
   check("sums of rows", {{700, 900}}, [](Tensors x) { return sum(x[0], {1}); });
   check("sums of columns", {{700, 900}}, [](Tensors x) { return sum(x[0], {0}); });
   check("sums of few long rows", {{2, 300000}}, [](Tensors x) { return sum(x[0], {1}); });
-  check("maxima of columns", {{700, 900}}, [](Tensors x) { return max(x[0], {0}); });
+  check("maxima of columns", {{700, 900}}, [](Tensors x) { return amax(x[0], {0}); });
   const Tensor index = tensor(
       [] {
         std::vector<int64_t> v(20000);
@@ -67,7 +68,7 @@ template <class Visit> void for_large_ops(DType dtype, Visit&& visit) {
   check("embedding", {{50, 32}}, [&](Tensors x) { return embedding(x[0], index); });
   check("cross_entropy", {{20000, 50}}, [&](Tensors x) { return cross_entropy(x[0], index); });
   check("transpose and concat", {{300, 400}, {300, 400}},
-        [](Tensors x) { return concat({transpose(x[0]), transpose(x[1])}, 1); });
+        [](Tensors x) { return cat({transpose(x[0], 0, 1), transpose(x[1], 0, 1)}, 1); });
 }
 
 }  // namespace suanli::test

@@ -160,7 +160,7 @@ TEST(Programs, EvaluationSettlesOnThree) {
     for (int i = 0; i < 500; ++i) {
       const Batch b = batch(i);
       Tensor logits = net(b.x);
-      correct += sum(cast(argmax(logits) == b.y, i64));
+      correct += sum(cast(argmax(logits, -1) == b.y, i64));
       total_loss += cross_entropy(logits, b.y);
     }
     EXPECT_GT(correct.item<int64_t>(), 0);

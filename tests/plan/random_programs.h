@@ -84,8 +84,8 @@ inline std::vector<Tensor> random_program(uint64_t seed) {
     Tensor z;
     switch (d.below(16)) {
       case 0: z = x.rank() ? sum(x, {x.rank() - 1}, true) : sum(x); break;
-      case 1: z = x.rank() ? max(cast(x, f32), {0}, true) : x; break;
-      case 2: z = x.rank() == 2 ? transpose(transpose(x) + 1) : x; break;
+      case 1: z = x.rank() ? amax(cast(x, f32), {0}, true) : x; break;
+      case 2: z = x.rank() == 2 ? transpose(transpose(x, 0, 1) + 1, 0, 1) : x; break;
       case 3: z = reshape(reshape(x, {-1}) * 2, x.shape()); break;
       case 4: z = cast(x, dtypes[d.below(std::size(dtypes))]); break;
       case 5: z = where(cast(x, boolean), y, cast(x, y.dtype())); break;

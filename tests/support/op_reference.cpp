@@ -238,7 +238,7 @@ std::vector<Array> max(const Call& c) {
   return {y};
 }
 std::vector<Array> argmax(const Call& c) {
-  const int axis = c.attr.as<AxisAttr>().axis;
+  const int axis = c.attr.as<DimAttr>().dim;
   const Array& x = c.in[0];
   const ReduceAttr a{1u << axis, false};
   const Shape k = kept(x.shape, a);
@@ -349,14 +349,14 @@ std::vector<Array> reshape(const Call& c) {
   y.shape = c.shape;
   return {y};
 }
-std::vector<Array> transpose(const Call& c) {
-  const auto& p = c.attr.as<PermAttr>();
+std::vector<Array> permute(const Call& c) {
+  const auto& p = c.attr.as<PermuteAttr>();
   const Array& x = c.in[0];
   Shape out = x.shape;
-  for (int d = 0; d < out.rank(); ++d) out[d] = x.shape[p.axes[d]];
+  for (int d = 0; d < out.rank(); ++d) out[d] = x.shape[p.dims[d]];
   return moved(x, out, [&](const Index& at) {
     Index from(at.size());
-    for (size_t d = 0; d < at.size(); ++d) from[static_cast<size_t>(p.axes[d])] = at[d];
+    for (size_t d = 0; d < at.size(); ++d) from[static_cast<size_t>(p.dims[d])] = at[d];
     return ravel(from, x.shape);
   });
 }
@@ -365,42 +365,42 @@ std::vector<Array> expand(const Call& c) {
                [&](const Index& at) { return broadcast_from(at, c.in[0].shape); });
 }
 std::vector<Array> flip(const Call& c) {
-  const auto axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const auto axis = static_cast<size_t>(c.attr.as<DimAttr>().dim);
   const Shape& shape = c.in[0].shape;
   return moved(c.in[0], shape, [&](Index at) {
     at[axis] = shape[static_cast<int>(axis)] - 1 - at[axis];
     return ravel(at, shape);
   });
 }
-int64_t first_taken(const SliceAttr& a, Real start, int64_t size) {
+int64_t first_taken(const NarrowAttr& a, Real start, int64_t size) {
   const int64_t span = a.length > 0 ? (a.length - 1) * a.step + 1 : 0;
   return std::clamp<int64_t>(static_cast<int64_t>(start), 0, size - span);
 }
-std::vector<Array> slice(const Call& c) {
-  const auto& a = c.attr.as<SliceAttr>();
+std::vector<Array> narrow(const Call& c) {
+  const auto& a = c.attr.as<NarrowAttr>();
   const Array& x = c.in[0];
   Shape out = x.shape;
-  out[a.axis] = a.length;
-  const int64_t start = first_taken(a, c.in[1].v[0], x.shape[a.axis]);
+  out[a.dim] = a.length;
+  const int64_t start = first_taken(a, c.in[1].v[0], x.shape[a.dim]);
   return moved(x, out, [&](Index at) {
-    at[static_cast<size_t>(a.axis)] = start + at[static_cast<size_t>(a.axis)] * a.step;
+    at[static_cast<size_t>(a.dim)] = start + at[static_cast<size_t>(a.dim)] * a.step;
     return ravel(at, x.shape);
   });
 }
 std::vector<Array> slice_update(const Call& c) {
-  const auto& a = c.attr.as<SliceAttr>();
+  const auto& a = c.attr.as<NarrowAttr>();
   Array y = c.in[0];
   const Array& u = c.in[1];
-  const int64_t start = first_taken(a, c.in[2].v[0], y.shape[a.axis]);
+  const int64_t start = first_taken(a, c.in[2].v[0], y.shape[a.dim]);
   for (size_t i = 0; i < u.v.size(); ++i) {
     Index at = unravel(static_cast<int64_t>(i), u.shape);
-    at[static_cast<size_t>(a.axis)] = start + at[static_cast<size_t>(a.axis)] * a.step;
+    at[static_cast<size_t>(a.dim)] = start + at[static_cast<size_t>(a.dim)] * a.step;
     y.v[ravel(at, y.shape)] = u.v[i];
   }
   return {y};
 }
-std::vector<Array> concat(const Call& c) {
-  const int axis = c.attr.as<AxisAttr>().axis;
+std::vector<Array> cat(const Call& c) {
+  const int axis = c.attr.as<DimAttr>().dim;
   Shape out = c.in[0].shape;
   out[axis] = 0;
   for (const Array& x : c.in) out[axis] += x.shape[axis];
@@ -420,7 +420,7 @@ std::vector<Array> concat(const Call& c) {
 // ---- indexing -----------------------------------------------------------------------------------
 
 std::vector<Array> gather(const Call& c) {
-  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const size_t axis = static_cast<size_t>(c.attr.as<DimAttr>().dim);
   const Array &x = c.in[0], &index = c.in[1];
   return moved(x, index.shape, [&](Index at) {
     at[axis] = static_cast<int64_t>(index.v[ravel(at, index.shape)]);
@@ -428,7 +428,7 @@ std::vector<Array> gather(const Call& c) {
   });
 }
 std::vector<Array> scatter_add(const Call& c) {
-  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const size_t axis = static_cast<size_t>(c.attr.as<DimAttr>().dim);
   const Array &x = c.in[0], &index = c.in[1], &src = c.in[2];
   Array y = sums(x.shape, x.dtype);
   for (size_t i = 0; i < x.v.size(); ++i) add_term(y, i, x.v[i]);
@@ -502,7 +502,7 @@ std::vector<Array> normal(const Call& c) {
   }
   return {y};
 }
-std::vector<Array> permutation(const Call& c) {
+std::vector<Array> randperm(const Call& c) {
   const size_t n = static_cast<size_t>(c.shape[0]);
   const auto w = words(c, 2 * n);
   std::vector<std::pair<uint64_t, size_t>> keyed(n);
@@ -525,7 +525,7 @@ const Named named[] = {
     {"sum", {sum, 1e-6}},
     {"mean", {mean, 1e-6}},
     {"vector_norm", {vector_norm, 1e-12}},
-    {"max", {max, 0, 0}},
+    {"amax", {max, 0, 0}},
     {"argmax", {argmax, 0, 0}},
     {"softmax", {softmax, 1e-6}},
     {"log_softmax", {log_softmax, 1e-6}},
@@ -549,12 +549,12 @@ const Named named[] = {
     {"batch_norm_inference", {batch_norm_inference, 1e-6}},
     {"batch_norm_result", {first_input, 0, 0}},
     {"reshape", {reshape, 0, 0}},
-    {"transpose", {transpose, 0, 0}},
+    {"permute", {permute, 0, 0}},
     {"expand", {expand, 0, 0}},
     {"flip", {flip, 0, 0}},
-    {"slice", {slice, 0, 0}},
+    {"narrow", {narrow, 0, 0}},
     {"slice_update", {slice_update, 0, 0}},
-    {"concat", {concat, 0, 0}},
+    {"cat", {cat, 0, 0}},
     {"gather", {gather, 0, 0}},
     {"scatter_add", {scatter_add}},
     {"embedding", {embedding, 0, 0}},
@@ -569,7 +569,7 @@ const Named named[] = {
     {"one_hot", {one_hot, 0, 0}},
     {"uniform", {uniform, 1.2e-7, 2.3e-16}},
     {"normal", {normal, 2.4e-7, 1e-15}},
-    {"permutation", {permutation, 0, 0}},
+    {"randperm", {randperm, 0, 0}},
 };
 
 }  // namespace

@@ -83,7 +83,7 @@ inline DType wider(DType a, DType b) { return width(a) < width(b) ? b : a; }
 
 // ---- reductions ---------------------------------------------------------------------------------
 
-inline bool is_reduced(const ReduceAttr& a, int axis) { return (a.axes >> axis) % 2 == 1; }
+inline bool is_reduced(const ReduceAttr& a, int axis) { return (a.dim >> axis) % 2 == 1; }
 /// The result's shape with every reduced axis as 1, and as it is asked for.
 inline Shape kept(const Shape& x, const ReduceAttr& a) {
   Shape s = x;
@@ -93,7 +93,7 @@ inline Shape kept(const Shape& x, const ReduceAttr& a) {
 inline Shape asked(const Shape& x, const ReduceAttr& a) {
   std::vector<int64_t> s;
   for (int d = 0; d < x.rank(); ++d)
-    if (a.keepdims || !is_reduced(a, d)) s.push_back(is_reduced(a, d) ? 1 : x[d]);
+    if (a.keepdim || !is_reduced(a, d)) s.push_back(is_reduced(a, d) ? 1 : x[d]);
   return Shape(s);
 }
 

@@ -15,7 +15,7 @@ namespace suanli::test {
 namespace {
 
 std::vector<Array> softmax_rows(const Call& c, bool logarithm) {
-  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const size_t axis = static_cast<size_t>(c.attr.as<DimAttr>().dim);
   const Array& x = c.in[0];
   Shape rows = x.shape;
   rows[static_cast<int>(axis)] = 1;
@@ -266,7 +266,7 @@ template <class F> void scores(const Heads& h, const AttentionAttr& a, const Arr
                                const Array& k, F&& f, int64_t offset = 0) {
   for (int64_t head = 0; head < h.heads; ++head)
     for (int64_t i = 0; i < h.queries; ++i)
-      for (int64_t j = 0; j < (a.causal ? std::min(offset + i + 1, h.keys) : h.keys); ++j) {
+      for (int64_t j = 0; j < (a.is_causal ? std::min(offset + i + 1, h.keys) : h.keys); ++j) {
         Real score = 0, magnitude = 0;
         for (int64_t c = 0; c < h.size; ++c) {
           const Real term =
@@ -373,15 +373,15 @@ std::vector<Array> self_attention(const Call& c) {
   const auto& a = c.attr.as<AttentionAttr>();
   const Array& x = c.in[0];
   const Shape& s = x.shape;
-  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3},
-                          {2, s[0], a.heads, s[1]});
+  return attention_values(packed_heads(s, a.num_heads), a, x, x, x, {s[0], s[1], s[2] / 3},
+                          {2, s[0], a.num_heads, s[1]});
 }
 std::vector<Array> self_attention_grad(const Call& c) {
   const auto& a = c.attr.as<AttentionAttr>();
   const Array& x = c.in[1];
   Array dx = sums(x.shape, x.dtype);
-  attention_gradients(packed_heads(x.shape, a.heads), a, c.in[0], x, x, x, c.in[2], c.in[3], dx, dx,
-                      dx);
+  attention_gradients(packed_heads(x.shape, a.num_heads), a, c.in[0], x, x, x, c.in[2], c.in[3], dx,
+                      dx, dx);
   return {dx};
 }
 

@@ -40,14 +40,15 @@ template <class F> void mean_pool(const MeanPool& a, const Shape& x, const Shape
 std::vector<Array> max_pool2d(const Call& c) {
   const auto& a = c.attr.as<PoolAttr>();
   const Array& x = c.in[0];
-  const Shape out{x.shape[0], x.shape[1], windows(x.shape[2], a.kernel, a.stride, a.padding, 1),
-                  windows(x.shape[3], a.kernel, a.stride, a.padding, 1)};
+  const Shape out{x.shape[0], x.shape[1],
+                  windows(x.shape[2], a.kernel_size, a.stride, a.padding, 1),
+                  windows(x.shape[3], a.kernel_size, a.stride, a.padding, 1)};
   Array y = filled(out, x.dtype), where = filled(out, DType::i32);
   for (size_t i = 0; i < y.v.size(); ++i) {
     const Index at = unravel(static_cast<int64_t>(i), out);
     bool any = false;
-    for (int64_t r = 0; r < a.kernel; ++r)
-      for (int64_t s = 0; s < a.kernel; ++s) {
+    for (int64_t r = 0; r < a.kernel_size; ++r)
+      for (int64_t s = 0; s < a.kernel_size; ++s) {
         const int64_t row = at[2] * a.stride - a.padding + r,
                       column = at[3] * a.stride - a.padding + s;
         if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;
@@ -64,20 +65,21 @@ std::vector<Array> max_pool2d(const Call& c) {
 std::vector<Array> avg_pool2d(const Call& c) {
   const auto& a = c.attr.as<PoolAttr>();
   const Array& x = c.in[0];
-  Array y = sums({x.shape[0], x.shape[1], windows(x.shape[2], a.kernel, a.stride, a.padding, 1),
-                  windows(x.shape[3], a.kernel, a.stride, a.padding, 1)},
-                 x.dtype);
+  Array y =
+      sums({x.shape[0], x.shape[1], windows(x.shape[2], a.kernel_size, a.stride, a.padding, 1),
+            windows(x.shape[3], a.kernel_size, a.stride, a.padding, 1)},
+           x.dtype);
   for (size_t i = 0; i < y.v.size(); ++i) {
     const Index at = unravel(static_cast<int64_t>(i), y.shape);
-    for (int64_t r = 0; r < a.kernel; ++r)
-      for (int64_t s = 0; s < a.kernel; ++s) {
+    for (int64_t r = 0; r < a.kernel_size; ++r)
+      for (int64_t s = 0; s < a.kernel_size; ++s) {
         const int64_t row = at[2] * a.stride - a.padding + r,
                       column = at[3] * a.stride - a.padding + s;
         // a zero of the padding, which counts
         if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;
         add_term(y, i,
                  x.v[ravel({at[0], at[1], row, column}, x.shape)] /
-                     static_cast<Real>(a.kernel * a.kernel));
+                     static_cast<Real>(a.kernel_size * a.kernel_size));
       }
   }
   return {y};

@@ -81,7 +81,7 @@ template <class F> void while_others_work(F&& f) {
   });
   others.emplace_back([&] {
     for (int64_t n = 1; !stop; n = n % 200 + 1)
-      wrong += sum(full({n, 3}, 2.0) + uniform({3}, 1, 1)).item<double>() !=
+      wrong += sum(full({n, 3}, 2.0) + uniform(1, 1, {3})).item<double>() !=
                9.0 * static_cast<double>(n);
   });
   others.emplace_back([&] {

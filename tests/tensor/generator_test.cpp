@@ -13,8 +13,7 @@ namespace {
 using namespace suanli::test;
 
 std::vector<float> draws(Generator& g) {
-  Tensor a = uniform({5}, 0, 1, f32, &g), b = normal({3, 2}, 0, 1, f32, &g),
-         c = dropout(ones({7}), 0.5, true, &g);
+  Tensor a = rand({5}, f32, &g), b = randn({3, 2}, f32, &g), c = dropout(ones({7}), 0.5, true, &g);
   std::vector<float> out = a.to_vector<float>();
   for (const Tensor& t : {b, c})
     for (float v : t.to_vector<float>()) out.push_back(v);
@@ -42,9 +41,9 @@ TEST(Generator, NeitherFlushesNorReadsMatter) {
       Eager on;
       return draws(g);
     }
-    Tensor a = uniform({5}, 0, 1, f32, &g);
+    Tensor a = rand({5}, f32, &g);
     if (read) flush();
-    Tensor b = normal({3, 2}, 0, 1, f32, &g), c = dropout(ones({7}), 0.5, true, &g);
+    Tensor b = randn({3, 2}, f32, &g), c = dropout(ones({7}), 0.5, true, &g);
     std::vector<float> out;
     for (const Tensor& t : {a, b, c})
       for (float v : t.to_vector<float>()) out.push_back(v);
@@ -56,17 +55,16 @@ TEST(Generator, NeitherFlushesNorReadsMatter) {
 
 TEST(Generator, ADeadDrawAdvancesToo) {
   Generator a(5), b(5);
-  { Tensor dead = uniform({10}, 0, 1, f32, &a); }
+  { Tensor dead = rand({10}, f32, &a); }
   EXPECT_EQ(a.counter(), 3u) << "ten numbers are three blocks of four";
-  Tensor used = uniform({10}, 0, 1, f32, &b);
+  Tensor used = rand({10}, f32, &b);
   EXPECT_EQ(a.counter(), b.counter());
-  EXPECT_EQ(uniform({4}, 0, 1, f32, &a).to_vector<float>(),
-            uniform({4}, 0, 1, f32, &b).to_vector<float>());
+  EXPECT_EQ(rand({4}, f32, &a).to_vector<float>(), rand({4}, f32, &b).to_vector<float>());
 }
 
 TEST(Generator, EqualDrawsAreNotMerged) {
   Generator g(6);
-  Tensor a = uniform({8}, 0, 1, f32, &g), b = uniform({8}, 0, 1, f32, &g);
+  Tensor a = rand({8}, f32, &g), b = rand({8}, f32, &g);
   EXPECT_NE(a.to_vector<float>(), b.to_vector<float>());
 }
 
@@ -85,11 +83,11 @@ TEST(Generator, StateGoesBackAndForth) {
 TEST(Generator, ManualSeedStreams) {
   auto stream = [](uint64_t seed, uint64_t s) {
     manual_seed(seed, s);
-    return uniform({16}).to_vector<float>();
+    return rand({16}).to_vector<float>();
   };
   EXPECT_EQ(stream(4, 0), stream(4, 0));
   Generator plain(4);
-  EXPECT_EQ(stream(4, 0), uniform({16}, 0, 1, f32, &plain).to_vector<float>());
+  EXPECT_EQ(stream(4, 0), rand({16}, f32, &plain).to_vector<float>());
   std::set<std::vector<float>> seen;
   for (uint64_t seed : {0, 1, 4})
     for (uint64_t s = 0; s < 8; ++s) seen.insert(stream(seed, s));
@@ -101,14 +99,14 @@ TEST(Generator, ManualSeedStreams) {
 
 TEST(Generator, ThreadsHaveStreamsOfTheirOwn) {
   std::vector<float> one, two;
-  std::thread([&] { one = uniform({16}).to_vector<float>(); }).join();
-  std::thread([&] { two = uniform({16}).to_vector<float>(); }).join();
+  std::thread([&] { one = rand({16}).to_vector<float>(); }).join();
+  std::thread([&] { two = rand({16}).to_vector<float>(); }).join();
   EXPECT_NE(one, two);
 }
 
 TEST(Generator, Permutation) {
   Generator g(9);
-  auto p = permutation(1000, &g).to_vector<int64_t>();
+  auto p = randperm(1000, &g).to_vector<int64_t>();
   EXPECT_FALSE(std::is_sorted(p.begin(), p.end()));
   std::sort(p.begin(), p.end());
   for (size_t i = 0; i < p.size(); ++i) ASSERT_EQ(p[i], static_cast<int64_t>(i));

@@ -311,7 +311,7 @@ TEST(Graph, AGradientPenaltyTrainsTheGradient) {
     Parameter u(tensor(us, {5, 3})), v(tensor(vs, {5}));
     Tensor x = tensor(xs, {1, 3});
     x.requires_grad_();
-    Tensor f = sum(v * tanh(matmul(x, u, false, true)));
+    Tensor f = sum(v * tanh(matmul(x, u, {.transpose_b = true})));
     Tensor g = grad({f}, {x}, {}, {.create_graph = true})[0];
     if (read_between) { EXPECT_EQ(g.to_vector<double>().size(), inputs); }
     square(sqrt(sum(g * g)) - 1.0).backward();

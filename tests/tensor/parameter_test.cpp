@@ -146,7 +146,7 @@ TEST(Parameter, GradientsAddUp) {
 
 // A cell marks a node of its own: the same expression on the caller's tensor keeps its program.
 TEST(Parameter, LeavesTheCallersTensorAsItIs) {
-  const Tensor w = uniform({4, 4}, 0, 1);
+  const Tensor w = rand({4, 4});
   flush();
   const uint8_t before = w.node()->flags;
   Parameter p(w);

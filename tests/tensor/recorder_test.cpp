@@ -340,7 +340,7 @@ TEST(Failure, DropPendingTakesBackWritesAndDraws) {
   Parameter p(tensor_f32({3}, 1));
   const auto before = p.value().to_vector<float>();
   const uint64_t counter = default_generator().counter();
-  p.set(p + uniform({3}));
+  p.set(p + rand({3}));
   Tensor lost = p.value() * 2.0;
   EXPECT_NE(default_generator().counter(), counter);
   drop_pending();
@@ -377,7 +377,7 @@ TEST(Failure, ACallThatFailsDropsOnlyItself) {
     optim::SGD opt(net.parameters(), {.lr = 0.1});
     Parameter counter(scalar(1)), buffer(scalar(5));
     flush();
-    Tensor drawn = uniform({3});
+    Tensor drawn = rand({3});
     Tensor loss = cross_entropy(net(batch(0).x), batch(0).y);
     loss.backward();
     counter.set(counter + 1.0);
@@ -388,7 +388,7 @@ TEST(Failure, ACallThatFailsDropsOnlyItself) {
         nn::Scope scope(*this);
         counter.set(counter + 10.0);  // pending before, and written again
         buffer.set(buffer * 3.0);  // not pending before
-        Tensor y = x + uniform({3});
+        Tensor y = x + rand({3});
         escaped = y;
         return matmul(y, y);  // throws
       }
@@ -405,7 +405,7 @@ TEST(Failure, ACallThatFailsDropsOnlyItself) {
     opt.step();
     Bits out = values(net);
     out.push_back(drawn.to_vector<float>());
-    out.push_back(uniform({3}).to_vector<float>());
+    out.push_back(rand({3}).to_vector<float>());
     out.push_back({static_cast<float>(value), counter.value().item(), buffer.value().item()});
     return out;
   };

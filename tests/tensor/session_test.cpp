@@ -295,7 +295,7 @@ TEST(Session, ALimitIsOfOneSession) {
 }
 
 TEST(Session, GeneratorsBelongToSessionAndThread) {
-  auto draw = [] { return uniform({4}, 0, 1).to_vector<float>(); };
+  auto draw = [] { return rand({4}).to_vector<float>(); };
   manual_seed(3);
   const auto first = draw(), second = draw();
   manual_seed(3);
@@ -328,7 +328,7 @@ TEST(Session, GeneratorsOfEndedSessionsAreDropped) {
   for (int i = 0; i < 50; ++i) {
     const Session s;
     const Session::Use use(s);
-    EXPECT_EQ(uniform({4}, 0, 1).to_vector<float>().size(), 4u);
+    EXPECT_EQ(rand({4}).to_vector<float>().size(), 4u);
   }
   EXPECT_EQ(Session::default_session().memory_use().tensors, before);
   EXPECT_LE(held_by_all({}) - all, 64) << "the last one's goes with the next";

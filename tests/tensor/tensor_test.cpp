@@ -20,7 +20,7 @@ TEST(Tensor, MakingAndReading) {
   EXPECT_EQ(t.shape(), Shape{6});
   EXPECT_EQ(t.dtype(), i64);
   EXPECT_EQ(t.to_vector<int64_t>(), (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
-  Tensor f = {1.5f, -2.0f};
+  Tensor f = tensor({1.5f, -2.0f});
   EXPECT_EQ(f.dtype(), f32);
   EXPECT_EQ(f.to_vector<float>(), (std::vector<float>{1.5f, -2.0f}));
   Tensor b = tensor(std::vector<bool>{true, false, true}, {3});
@@ -53,7 +53,7 @@ TEST(Tensor, Errors) {
                .given = "undefined (default-constructed)");
   EXPECT_FAULT(ShapeError, zeros({2, -1}), .op = "full", .argument = "shape", .given = "[2, -1]",
                .expected = "no negative size");
-  EXPECT_FAULT(ShapeError, zeros({2, 3}).size(2), .op = "Shape.axis", .argument = "axis",
+  EXPECT_FAULT(ShapeError, zeros({2, 3}).size(2), .op = "Shape.axis", .argument = "dim",
                .given = "2", .expected = "-2 to 1 for rank 2");
   EXPECT_FAULT(DTypeError, tensor<int64_t>({1}).requires_grad_(), .op = "requires_grad_",
                .given = "i64", .expected = "a float dtype");
@@ -75,7 +75,7 @@ TEST(Tensor, Handles) {
 }
 
 TEST(Tensor, Printing) {
-  EXPECT_EQ(to_string(Tensor{1.5f, -2.0f, 3.0f}), "[1.5, -2, 3] f32[3]");
+  EXPECT_EQ(to_string(tensor({1.5f, -2.0f, 3.0f})), "[1.5, -2, 3] f32[3]");
   EXPECT_EQ(to_string(tensor<int64_t>({1, 2})), "[1, 2] i64[2]");
   EXPECT_EQ(to_string(tensor(std::vector<bool>{true, false}, {2})), "[true, false] bool[2]");
   EXPECT_EQ(to_string(scalar(0.1)), "0.1 f64[]");
@@ -86,7 +86,7 @@ TEST(Tensor, Printing) {
   EXPECT_EQ(to_string(zeros({0})), "[] f32[0]");
   EXPECT_EQ(to_string(Tensor()), "undefined tensor");
   std::ostringstream out;
-  out << Tensor{2.0f} + 1.0;
+  out << tensor({2.0f}) + 1.0;
   EXPECT_EQ(out.str(), "[3] f32[1]");
 }
 
@@ -176,7 +176,7 @@ TEST(Tensor, Promotion) {
 }
 
 TEST(Tensor, Comparisons) {
-  Tensor a = {1, 2, 3}, b = {3, 2, 1};
+  Tensor a = tensor({1, 2, 3}), b = tensor({3, 2, 1});
   EXPECT_EQ((a < b).to_vector<bool>(), (std::vector<bool>{true, false, false}));
   EXPECT_EQ((a == b).to_vector<bool>(), (std::vector<bool>{false, true, false}));
   EXPECT_EQ((a >= 2.0).to_vector<bool>(), (std::vector<bool>{false, true, true}));

@@ -84,7 +84,7 @@ TEST(Modes, ThreadsPredictWithOneModelWhileAnotherOneTrains) {
   std::vector<std::vector<float>> expected;
   made.model.eval();
   for (int i = 0; i < kThreads; ++i) {
-    x.push_back(uniform({3 + i, 1, 28, 28}));
+    x.push_back(rand({3 + i, 1, 28, 28}));
     NoGrad off;
     expected.push_back(softmax(made.model(x.back())).to_vector<float>());
   }

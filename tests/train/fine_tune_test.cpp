@@ -177,7 +177,7 @@ TEST(Freeze, FrozenNormalizationKeepsItsStatistics) {
   nn::AnyModule m = models::make("resnet18", {.input_shape = {3, 8, 8}});
   freeze(m, "bn1.*,layer1.*");
   train_what_is_not_frozen(m);
-  m(uniform({2, 3, 8, 8}));
+  m(rand({2, 3, 8, 8}));
   flush();
   for (auto& [name, p] : m.state_dict())
     if (name.ends_with("num_batches_tracked")) {

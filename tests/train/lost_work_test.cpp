@@ -53,7 +53,7 @@ std::vector<std::string> contents(const std::string& run) {
 
 Tensor some_pictures() {
   manual_seed(4);
-  return uniform({3, 1, 28, 28});
+  return rand({3, 1, 28, 28});
 }
 
 TEST(WithoutCheckpoints, TheModelFileAndTheConfigurationAreEnough) {

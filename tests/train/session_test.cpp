@@ -56,7 +56,7 @@ TEST(TrainerSession, ItsSettingsAreItsOwn) {
   const Session here = Session::current();
   const int threads = here.threads();
   manual_seed(3);
-  const auto drawn = uniform({4}, 0, 1).to_vector<float>();
+  const auto drawn = rand({4}).to_vector<float>();
   manual_seed(3);
   flush();
   const MemoryUse before = here.memory_use();
@@ -78,7 +78,7 @@ TEST(TrainerSession, ItsSettingsAreItsOwn) {
   EXPECT_EQ(here.threads(), threads);
   EXPECT_EQ(here.memory_use().tensors, before.tensors);
   EXPECT_EQ(here.memory_use().arena, before.arena) << "all of it was computed elsewhere";
-  EXPECT_EQ(uniform({4}, 0, 1).to_vector<float>(), drawn) << "the run draws from its own stream";
+  EXPECT_EQ(rand({4}).to_vector<float>(), drawn) << "the run draws from its own stream";
 
   Session given;
   c.out = folder / "given";
@@ -178,7 +178,7 @@ TEST(TrainerSession, ARunGoesOnOnAnotherThreadWithTheSameBits) {
     EXPECT_TRUE(trainer.run().stopped);
   }
   Trainer resumed = Trainer::resume(c.out);
-  uniform({1000}, 0, 1);  // other draws of this thread do not count
+  rand({1000});  // other draws of this thread do not count
   std::thread([&] { resumed.run(); }).join();
   EXPECT_EQ(read_file(c.out + "/model.safetensors") == alone.weights, true);
 }
@@ -193,7 +193,7 @@ TEST(TrainerSession, FourThreadsAnswerFromOneModelWhileAnotherIsTrained) {
   std::vector<std::vector<float>> expected;
   for (uint64_t i = 0; i < 4; ++i) {
     manual_seed(i);
-    inputs.push_back(uniform({4, 3, 8, 8}, 0, 1));
+    inputs.push_back(rand({4, 3, 8, 8}));
     flush();
     NoGrad off;
     expected.push_back(served.model(inputs.back()).to_vector<float>());

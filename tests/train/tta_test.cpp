@@ -38,7 +38,7 @@ TEST(TestTimeAugmentation, IsTheWeightedMeanOfTheViews) {
   manual_seed(3);
   nn::AnyModule model = Net();
   const Shape shape{kSamples, kChannels, kHeight, kWidth};
-  const std::vector<float> x = uniform(shape).to_vector<float>();
+  const std::vector<float> x = rand(shape).to_vector<float>();
   const std::vector<double> mean = {0.4, 0.5}, stddev = {0.2, 0.3};
   struct View {
     int64_t move;

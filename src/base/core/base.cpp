@@ -63,10 +63,22 @@ void Shape::throw_rank(int rank) {
                     .given = str(rank),
                     .expected = str("at most ", kMaxRank, " axes")});
 }
+
+void Dims::refuse(int64_t dim) const {
+  throw ShapeError({.op = "Dims",
+                    .argument = "dims",
+                    .given = str(to_string(*this), " and ", dim),
+                    .expected = str("at most ", Shape::kMaxRank, " dimensions, each an int")});
+}
+std::string to_string(const Dims& dims) {
+  std::string out;
+  for (int dim : dims) out += str(out.empty() ? "" : ", ", dim);
+  return str("[", out, "]");
+}
 void Shape::throw_axis(int axis, int rank) {
   throw ShapeError(
       {.op = "Shape.axis",
-       .argument = "axis",
+       .argument = "dim",
        .given = str(axis),
        .expected = str(rank == 0 ? "none" : str(-rank, " to ", rank - 1), " for rank ", rank)});
 }

@@ -158,7 +158,7 @@ void set_field(Attr& attr, const AttributeField& field, const Json& value, int r
     case AttributeKind::integer: break;
   }
   int64_t number = value.is_bool() ? int64_t{value.boolean()} : value.integer();
-  if (field.name == "axis") number = axis_of(value, rank);
+  if (field.name == "dim") number = axis_of(value, rank);
   const int64_t most = field.bytes >= 8 ? INT64_MAX : (int64_t{1} << (8 * field.bytes - 1)) - 1;
   if (number < -most - 1 || number > most)
     refuse(std::string(field.name), std::to_string(number),
@@ -191,7 +191,7 @@ void set_attributes(const Op& op, Attr& attr, const Json& call, int rank, Shape&
     if (given && given->find(field.name)) continue;
     if (field.kind == AttributeKind::axes) store(attr, field, (uint32_t{1} << rank) - 1);
     else if (field.kind == AttributeKind::dtype || field.kind == AttributeKind::order ||
-             field.name == "axis")
+             field.name == "dim")
       refuse("attribute of " + std::string(op.name()), "no '" + std::string(field.name) + "'",
              name(field.kind));
   }

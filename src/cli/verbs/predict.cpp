@@ -104,7 +104,7 @@ class Predictor {
       std::vector<std::string> read;
       std::vector<Tensor> pictures;
       for (; at < files.size() && read.size() < batch; ++at) add(files[at], read, pictures);
-      if (!read.empty()) answer(read, concat(pictures), all);
+      if (!read.empty()) answer(read, cat(pictures), all);
     }
     return all;
   }
@@ -116,7 +116,7 @@ class Predictor {
       for (int64_t at = 0; at < rows.size(0); at += kRows) {
         const int64_t count = std::min(kRows, rows.size(0) - at);
         answer(std::vector<std::string>(static_cast<size_t>(count), file),
-               slice(rows, 0, at, count), all);
+               narrow(rows, 0, at, count), all);
       }
       for (size_t i = first; i < all.size(); ++i) all[i].row = static_cast<int64_t>(i - first) + 1;
     }

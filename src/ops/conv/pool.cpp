@@ -12,23 +12,23 @@ constexpr const char* kPixels = "pictures of at least 1×1";
 
 /// The number of windows along an axis of `size`.
 int64_t window_count(int64_t size, const PoolAttr& a) {
-  return (size + int64_t{2} * a.padding - a.kernel) / a.stride + 1;
+  return (size + int64_t{2} * a.padding - a.kernel_size) / a.stride + 1;
 }
 
 /// The same, at most INT32_MAX. Throws if the size or the attributes are unsuitable.
 int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
   const int64_t padding = int64_t{2} * a.padding;  // at both ends
-  if (a.kernel < 1) c.fail_argument("kernel", str(a.kernel), "at least 1");
+  if (a.kernel_size < 1) c.fail_argument("kernel_size", str(a.kernel_size), "at least 1");
   if (a.stride < 1) c.fail_argument("stride", str(a.stride), "at least 1");
-  if (a.padding < 0 || padding > a.kernel)
+  if (a.padding < 0 || padding > a.kernel_size)
     c.fail_argument("padding", str(a.padding),
-                    str("0 to ", a.kernel / 2, ", half of kernel ", a.kernel));
+                    str("0 to ", a.kernel_size / 2, ", half of kernel ", a.kernel_size));
   if (size < 1) c.fail(0, kPixels);
   if (size > INT32_MAX - padding)
     c.fail(0, str("heights and widths of at most ", INT32_MAX - padding));
-  if (a.kernel > size + padding)
+  if (a.kernel_size > size + padding)
     c.fail(
-        "kernel", str(a.kernel),
+        "kernel_size", str(a.kernel_size),
         str("at most ", size + padding, ", as input ", size, " with padding ", a.padding, " has"));
   return window_count(size, a);
 }
@@ -65,7 +65,7 @@ const Op max_pool2d_op{OpSchema{
         },
     .cost =
         [](const Step& s) {
-          const int64_t k = static_cast<const PoolAttr*>(s.attr)->kernel;
+          const int64_t k = static_cast<const PoolAttr*>(s.attr)->kernel_size;
           return element_cost(s, k * k / 2);
         },
     .optional = 2,
@@ -183,11 +183,11 @@ const RegisterRules avg_pool2d_rules{OpRules{
           const auto& a = attr.as<PoolAttr>();
           const Shape& s = in[0].shape();
           const int64_t rows = window_count(s[2], a), columns = window_count(s[3], a);
-          if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 &&
-              s[3] % a.kernel == 0)
+          if (a.padding == 0 && a.stride == a.kernel_size && s[2] % a.kernel_size == 0 &&
+              s[3] % a.kernel_size == 0)
             return tiled_average(in[0], rows, columns);
           return record(mean_pool2d_op, {&in[0]},
-                        MeanPoolAttr{a.kernel, a.stride, a.padding, static_cast<int32_t>(rows),
+                        MeanPoolAttr{a.kernel_size, a.stride, a.padding, static_cast<int32_t>(rows),
                                      static_cast<int32_t>(columns)});
         },
 }};
@@ -224,7 +224,8 @@ const RegisterRules adaptive_avg_pool2d_rules{OpRules{
 }};
 
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& o) {
-  return record(avg_pool2d_op, {&x}, PoolAttr{o.kernel, o.stride ? o.stride : o.kernel, o.padding});
+  return record(avg_pool2d_op, {&x},
+                PoolAttr{o.kernel_size, o.stride ? o.stride : o.kernel_size, o.padding});
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
@@ -232,7 +233,8 @@ Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
 }
 
 Tensor max_pool2d(const Tensor& x, const PoolOptions& o) {
-  return record(max_pool2d_op, {&x}, PoolAttr{o.kernel, o.stride ? o.stride : o.kernel, o.padding});
+  return record(max_pool2d_op, {&x},
+                PoolAttr{o.kernel_size, o.stride ? o.stride : o.kernel_size, o.padding});
 }
 
 }  // namespace suanli

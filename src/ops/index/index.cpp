@@ -28,11 +28,11 @@ const Op gather_op{OpSchema{
     .doc =
         "y[.., i, ..] = x[.., index[.., i, ..], ..] along one axis; index is i64 and has x's rank.",
     .inputs = {"input", "index"},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .traits = Trait::move,
     .infer =
         [](Infer& c) {
-          check_index(c, c.shape(0), c.attr<AxisAttr>().axis);
+          check_index(c, c.shape(0), c.attr<DimAttr>().dim);
           c.out(0, c.shape(1), c.dtype(0));
         },
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -41,7 +41,7 @@ const RegisterRules gather_rules{OpRules{
     .op = &gather_op,
     .vjp =
         [](Vjp& v) {
-          v.set_grad(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<AxisAttr>().axis,
+          v.set_grad(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<DimAttr>().dim,
                                     v.in(1), v.grad()));
         },
     .saves = saves_in(1),
@@ -51,11 +51,11 @@ const Op scatter_add_op{OpSchema{
     .name = "scatter_add",
     .doc = "x with src added at index along one axis; values at equal indices are added in order.",
     .inputs = {"input", "index", "src"},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .dtypes = kComputedDTypes & ~dtypes_of({boolean}),
     .infer =
         [](Infer& c) {
-          check_index(c, c.shape(0), c.attr<AxisAttr>().axis);
+          check_index(c, c.shape(0), c.attr<DimAttr>().dim);
           if (c.shape(2) != c.shape(1)) c.fail(2, str(c.shape(1), ", the shape of index"));
           if (c.dtype(2) != c.dtype(0)) c.fail_dtype(2, str(c.dtype(0), ", the dtype of input"));
           c.out(0, c.shape(0), c.dtype(0));
@@ -68,7 +68,7 @@ const RegisterRules scatter_add_rules{OpRules{
     .vjp =
         [](Vjp& v) {
           if (v.needs_grad(0)) v.set_grad(0, v.grad());
-          if (v.needs_grad(2)) v.set_grad(2, gather(v.grad(), v.attr<AxisAttr>().axis, v.in(1)));
+          if (v.needs_grad(2)) v.set_grad(2, gather(v.grad(), v.attr<DimAttr>().dim, v.in(1)));
         },
     .saves = saves_in(1),
 }};
@@ -135,9 +135,9 @@ const Op one_hot_op{OpSchema{
         [](Infer& c) {
           const auto& a = c.attr<OneHotAttr>();
           if (is_float(c.dtype(0))) c.fail_dtype(0, "class numbers, i64");
-          if (a.classes < 1) c.fail_argument("classes", str(a.classes), "at least 1");
+          if (a.num_classes < 1) c.fail_argument("num_classes", str(a.num_classes), "at least 1");
           Shape out = c.shape(0);
-          out.push_back(a.classes);
+          out.push_back(a.num_classes);
           c.out(0, out, a.dtype);
         },
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -147,7 +147,7 @@ const Op flip_op{OpSchema{
     .name = "flip",
     .doc = "The elements along one axis in the opposite order.",
     .inputs = {"input"},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .traits = Trait::composite,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
 }};
@@ -155,7 +155,7 @@ const RegisterRules flip_rules{OpRules{
     .op = &flip_op,
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
-          const int axis = attr.as<AxisAttr>().axis;
+          const int axis = attr.as<DimAttr>().dim;
           const Shape& shape = in[0].shape();
           Shape along(shape);
           for (int i = 0; i < shape.rank(); ++i)
@@ -166,13 +166,13 @@ const RegisterRules flip_rules{OpRules{
 }};
 
 Tensor flip(const Tensor& x, int axis) {
-  return record(flip_op, {&x}, AxisAttr{checked_axis("flip", x, axis)});
+  return record(flip_op, {&x}, DimAttr{checked_axis("flip", x, axis)});
 }
 Tensor gather(const Tensor& x, int axis, const Tensor& index) {
-  return record(gather_op, {&x, &index}, AxisAttr{checked_axis("gather", x, axis)});
+  return record(gather_op, {&x, &index}, DimAttr{checked_axis("gather", x, axis)});
 }
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) {
-  return record(scatter_add_op, {&x, &index, &src}, AxisAttr{checked_axis("scatter_add", x, axis)});
+  return record(scatter_add_op, {&x, &index, &src}, DimAttr{checked_axis("scatter_add", x, axis)});
 }
 Tensor embedding(const Tensor& table, const Tensor& index) {
   return record(embedding_op, {&table, &index});

@@ -50,17 +50,19 @@ const RegisterRules matmul_rules{OpRules{
           const auto [ta, tb] = v.attr<MatmulAttr>();
           Tensor g = v.grad();
           if (v.needs_grad(0))
-            v.set_grad(0, sum_to(ta ? matmul(v.in(1), g, tb, true) : matmul(g, v.in(1), false, !tb),
+            v.set_grad(0, sum_to(ta ? matmul(v.in(1), g, {.transpose_a = tb, .transpose_b = true})
+                                    : matmul(g, v.in(1), {.transpose_b = !tb}),
                                  v.in_shape(0)));
           if (v.needs_grad(1))
-            v.set_grad(1, sum_to(tb ? matmul(g, v.in(0), true, ta) : matmul(v.in(0), g, !ta, false),
+            v.set_grad(1, sum_to(tb ? matmul(g, v.in(0), {.transpose_a = true, .transpose_b = ta})
+                                    : matmul(v.in(0), g, {.transpose_a = !ta}),
                                  v.in_shape(1)));
         },
     .saves = saves_in(0) | saves_in(1),
 }};
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  return record(matmul_op, {&a, &b}, MatmulAttr{transpose_a, transpose_b});
+Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& o) {
+  return record(matmul_op, {&a, &b}, MatmulAttr{o.transpose_a, o.transpose_b});
 }
 
 }  // namespace suanli

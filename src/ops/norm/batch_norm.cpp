@@ -18,7 +18,7 @@ Tensor per_channel(const Tensor& t, int rank) {
 
 /// Σ over all axes but the channel's: [N, C, …] → [C].
 Tensor channel_sum(const Tensor& x) {
-  Axes axes;
+  Dims axes;
   for (int i = 0; i < x.rank(); ++i)
     if (i != 1) axes.push_back(i);
   return sum(x, axes);

@@ -17,8 +17,8 @@ void require_last_axes(const Infer& c, const Shape& x, int i) {
 }
 
 /// The axes that a weight of rank `normalized` spans, counted from the back.
-Axes last_axes(int normalized) {
-  Axes axes;
+Dims last_axes(int normalized) {
+  Dims axes;
   for (int d = 1; d <= normalized; ++d) axes.push_back(-d);
   return axes;
 }
@@ -27,7 +27,7 @@ struct Standardized {
   Tensor x, scale;  // (x − mean) · scale, and scale = 1/√(variance + eps)
 };
 
-Standardized standardized(const Tensor& x, const Axes& axes, double eps) {
+Standardized standardized(const Tensor& x, const Dims& axes, double eps) {
   Tensor centered = x - mean(x, axes, true),
          scale = rsqrt(mean(square(centered), axes, true) + eps);
   return {centered * scale, scale};
@@ -66,7 +66,7 @@ const RegisterRules layer_norm_rules{OpRules{
             if (bias) v.set_grad(2, grads[2]);
             return;
           }
-          const Axes axes = last_axes(w.rank());
+          const Dims axes = last_axes(w.rank());
           const auto [hat, scale] = standardized(x, axes, v.attr<NormAttr>().eps);
           Tensor gw = g * w;
           v.set_grad(0, scale * (gw - mean(gw, axes, true) - hat * mean(gw * hat, axes, true)));

@@ -22,7 +22,7 @@ void infer_drawn(Infer& c, DTypes drawn, const char* which) {
 
 void infer_draw(Infer& c) { infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 or f64"); }
 
-void infer_permutation(Infer& c) {
+void infer_randperm(Infer& c) {
   infer_drawn(c, dtypes_of({DType::i64}), "i64");
   if (c.requested_shape().rank() != 1)
     c.fail("shape", to_string(c.requested_shape()), "one size, [n]");
@@ -79,25 +79,25 @@ const Op normal_op{OpSchema{
     .slots = 15,
 }};
 
-const Op permutation_op{OpSchema{
-    .name = "permutation",
+const Op randperm_op{OpSchema{
+    .name = "randperm",
     .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
     .inputs = {"seed", "counter"},
     .attributes = &attribute_type<DTypeAttr>(),
     .traits = Trait::random,
-    .infer = infer_permutation,
+    .infer = infer_randperm,
     .cost = [](const Step& s) { return element_cost(s, 30); },
     .slots = 3,
 }};
 
-Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator* generator) {
+Tensor uniform(double low, double high, const Shape& shape, DType dtype, Generator* generator) {
   return draw(uniform_op, shape, dtype, generator, &low, &high);
 }
-Tensor normal(const Shape& shape, double mean, double std, DType dtype, Generator* generator) {
+Tensor normal(double mean, double std, const Shape& shape, DType dtype, Generator* generator) {
   return draw(normal_op, shape, dtype, generator, &mean, &std);
 }
-Tensor permutation(int64_t n, Generator* generator) {
-  return draw(permutation_op, Shape{n}, DType::i64, generator, nullptr, nullptr);
+Tensor randperm(int64_t n, Generator* generator) {
+  return draw(randperm_op, Shape{n}, DType::i64, generator, nullptr, nullptr);
 }
 
 namespace {
@@ -118,7 +118,7 @@ Tensor drop(const char* op, const Tensor& x, const Shape& draws, double p, Gener
                       .remedy = "Convert it with cast(x, f32)."});
   // first: it throws for dtypes that are not computed in
   const Tensor scaled = x * (p < 1 ? 1 / (1 - p) : 0.0);
-  return where(uniform(draws, 0.0, 1.0, f32, generator) >= p, scaled, 0.0);
+  return where(rand(draws, f32, generator) >= p, scaled, 0.0);
 }
 }  // namespace
 

@@ -7,16 +7,16 @@ namespace suanli {
 namespace {
 
 /// Axes as bits; all if empty. Throws where an axis is out of range or named twice.
-uint32_t axis_bits(const char* op, const Tensor& x, const Axes& axes) {
+uint32_t axis_bits(const char* op, const Tensor& x, const Dims& dims) {
   const int rank = x.rank();
-  if (axes.empty()) return rank == 0 ? 0 : (1u << rank) - 1;
+  if (dims.empty()) return rank == 0 ? 0 : (1u << rank) - 1;
   uint32_t bits = 0;
-  for (int a : axes) {
-    const uint32_t bit = 1u << checked_axis(op, x, a, "axes");
+  for (int a : dims) {
+    const uint32_t bit = 1u << checked_axis(op, x, a);
     if (bits & bit)
       throw ShapeError({.op = op,
-                        .argument = "axes",
-                        .given = axes_text(axes),
+                        .argument = "dim",
+                        .given = to_string(dims),
                         .expected = str("each axis of shape ", x.shape(), " at most once"),
                         .module = module_path()});
     bits |= bit;
@@ -24,11 +24,11 @@ uint32_t axis_bits(const char* op, const Tensor& x, const Axes& axes) {
   return bits;
 }
 
-Shape reduced(const Shape& s, const ReduceAttr& a, bool keepdims) {
+Shape reduced(const Shape& s, const ReduceAttr& a, bool keepdim) {
   Shape out;
   for (int i = 0; i < s.rank(); ++i)
-    if (!(a.axes >> i & 1)) out.push_back(s[i]);
-    else if (keepdims) out.push_back(1);
+    if (!(a.dim >> i & 1)) out.push_back(s[i]);
+    else if (keepdim) out.push_back(1);
   return out;
 }
 
@@ -49,7 +49,7 @@ const Op sum_op{OpSchema{
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
-          c.out(0, reduced(c.shape(0), a, a.keepdims),
+          c.out(0, reduced(c.shape(0), a, a.keepdim),
                 is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
         },
     .cost =
@@ -64,8 +64,8 @@ const RegisterRules sum_rules{OpRules{
     .vjp = [](Vjp& v) { v.set_grad(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
 }};
 
-const Op max_op{OpSchema{
-    .name = "max",
+const Op amax_op{OpSchema{
+    .name = "amax",
     .doc = "Largest x over axes; NaN if any x is NaN. The gradient is shared equally among equal "
            "maxima.",
     .inputs = {"input"},
@@ -75,9 +75,9 @@ const Op max_op{OpSchema{
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           for (int i = 0; i < c.shape(0).rank(); ++i)
-            if ((a.axes >> i & 1) && c.shape(0)[i] == 0)
+            if ((a.dim >> i & 1) && c.shape(0)[i] == 0)
               c.fail(0, str("at least one element on axis ", i));
-          c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
+          c.out(0, reduced(c.shape(0), a, a.keepdim), c.dtype(0));
         },
     .cost =
         [](const Step& s) {
@@ -86,16 +86,16 @@ const Op max_op{OpSchema{
           return c;
         },
 }};
-const RegisterRules max_rules{OpRules{
-    .op = &max_op,
+const RegisterRules amax_rules{OpRules{
+    .op = &amax_op,
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ReduceAttr>();
           const Tensor is_max =
               cast(v.in(0) == spread(v.result(), v.in_shape(0), a), v.in_dtype(0));
-          Axes axes;
+          Dims axes;
           for (int i = 0; i < v.in_shape(0).rank(); ++i)
-            if (a.axes >> i & 1) axes.push_back(i);
+            if (a.dim >> i & 1) axes.push_back(i);
           const Tensor count = axes.empty() ? is_max : sum(is_max, axes, true);
           // An infinite gradient leaves the others at 0. A NaN is equal to nothing, so that 0/0
           // gives NaN to all that it was compared with.
@@ -114,7 +114,7 @@ const Op mean_op{OpSchema{
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           c.require_float(0);
-          c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
+          c.out(0, reduced(c.shape(0), a, a.keepdim), c.dtype(0));
         },
 }};
 const RegisterRules mean_rules{OpRules{
@@ -124,7 +124,7 @@ const RegisterRules mean_rules{OpRules{
           const auto& a = attr.as<ReduceAttr>();
           int64_t n = 1;
           for (int i = 0; i < in[0].rank(); ++i)
-            if (a.axes >> i & 1) n *= in[0].shape()[i];
+            if (a.dim >> i & 1) n *= in[0].shape()[i];
           return record(sum_op, {&in[0]}, a) / static_cast<double>(n);
         },
 }};
@@ -133,11 +133,11 @@ const Op argmax_op{OpSchema{
     .name = "argmax",
     .doc = "Index (i64) of the first maximum of x along one axis, or of the first NaN.",
     .inputs = {"input"},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
-          const int axis = c.attr<AxisAttr>().axis;
+          const int axis = c.attr<DimAttr>().dim;
           if (c.shape(0)[axis] == 0) c.fail(0, str("at least one element on axis ", axis));
           Shape out;
           for (int i = 0; i < c.shape(0).rank(); ++i)
@@ -146,19 +146,34 @@ const Op argmax_op{OpSchema{
         },
 }};
 
-Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
-  return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, axes), keepdims});
+Tensor sum(const Tensor& x, const Dims& dim, bool keepdim) {
+  return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, dim), keepdim});
 }
-Tensor max(const Tensor& x, const Axes& axes, bool keepdims) {
-  return record(max_op, {&x}, ReduceAttr{axis_bits("max", x, axes), keepdims});
+Tensor mean(const Tensor& x, const Dims& dim, bool keepdim) {
+  return record(mean_op, {&x}, ReduceAttr{axis_bits("mean", x, dim), keepdim});
+}
+Tensor amax(const Tensor& x, const Dims& dim, bool keepdim) {
+  return record(amax_op, {&x}, ReduceAttr{axis_bits("amax", x, dim), keepdim});
 }
 
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
-  return record(mean_op, {&x}, ReduceAttr{axis_bits("mean", x, axes), keepdims});
+Tensor argmax(const Tensor& x, std::optional<int> dim, bool keepdim) {
+  if (!dim) {
+    const Tensor flat = flatten(x), at = record(argmax_op, {&flat}, DimAttr{0});
+    if (!keepdim) return at;
+    return reshape(at, reduced(x.shape(), {(1u << x.rank()) - 1, true}, true));
+  }
+  const int axis = checked_axis("argmax", x, *dim);
+  const Tensor at = record(argmax_op, {&x}, DimAttr{axis});
+  return keepdim ? reshape(at, reduced(x.shape(), {1u << axis, true}, true)) : at;
 }
 
-Tensor argmax(const Tensor& x, int axis) {
-  return record(argmax_op, {&x}, AxisAttr{checked_axis("argmax", x, axis)});
+Extremes max(const Tensor& x, int dim, bool keepdim) {
+  const Tensor at = argmax(x, dim, true);
+  const int axis = x.shape().axis(dim);
+  Extremes out{gather(x, axis, at), at};
+  if (keepdim) return out;
+  const Shape shape = reduced(x.shape(), {1u << axis, false}, false);
+  return {reshape(out.values, shape), reshape(out.indices, shape)};
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {

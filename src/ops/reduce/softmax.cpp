@@ -27,7 +27,7 @@ const Op softmax_op{OpSchema{
     .name = "softmax",
     .doc = "exp(x − max x) / Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
     .inputs = {"input"},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .infer = infer_softmax,
     .cost = cost_softmax,
     .in_place = 0,
@@ -37,13 +37,13 @@ const RegisterRules softmax_rules{OpRules{
     .vjp =
         [](Vjp& v) {
           Tensor y = v.result(), g = v.grad();
-          v.set_grad(0, y * (g - sum(y * g, {v.attr<AxisAttr>().axis}, true)));
+          v.set_grad(0, y * (g - sum(y * g, {v.attr<DimAttr>().dim}, true)));
         },
     .saves = saves_result(0),
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
-          const int axis = attr.as<AxisAttr>().axis;
-          Tensor e = exp(in[0] - max(in[0], {axis}, true));
+          const int axis = attr.as<DimAttr>().dim;
+          Tensor e = exp(in[0] - amax(in[0], {axis}, true));
           return e / sum(e, {axis}, true);
         },
 }};
@@ -52,7 +52,7 @@ const Op log_softmax_op{OpSchema{
     .name = "log_softmax",
     .doc = "x − max x − ln Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
     .inputs = {"input"},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .infer = infer_softmax,
     .cost = cost_softmax,
     .in_place = 0,
@@ -61,14 +61,13 @@ const RegisterRules log_softmax_rules{OpRules{
     .op = &log_softmax_op,
     .vjp =
         [](Vjp& v) {
-          v.set_grad(0,
-                     v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<AxisAttr>().axis}, true));
+          v.set_grad(0, v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<DimAttr>().dim}, true));
         },
     .saves = saves_result(0),
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
-          const int axis = attr.as<AxisAttr>().axis;
-          Tensor shifted = in[0] - max(in[0], {axis}, true);
+          const int axis = attr.as<DimAttr>().dim;
+          Tensor shifted = in[0] - amax(in[0], {axis}, true);
           return shifted - log(sum(exp(shifted), {axis}, true));
         },
 }};
@@ -195,10 +194,10 @@ const RegisterRules mse_loss_rules{OpRules{
 }};
 
 Tensor softmax(const Tensor& x, int axis) {
-  return record(softmax_op, {&x}, AxisAttr{checked_axis("softmax", x, axis)});
+  return record(softmax_op, {&x}, DimAttr{checked_axis("softmax", x, axis)});
 }
 Tensor log_softmax(const Tensor& x, int axis) {
-  return record(log_softmax_op, {&x}, AxisAttr{checked_axis("log_softmax", x, axis)});
+  return record(log_softmax_op, {&x}, DimAttr{checked_axis("log_softmax", x, axis)});
 }
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target) {

@@ -6,33 +6,34 @@
 
 namespace suanli {
 
-struct AxisAttr {
-  int32_t axis;
-  SUANLI_ATTRIBUTES(axis)
+struct DimAttr {
+  int32_t dim;
+  SUANLI_ATTRIBUTES(dim)
 };
 struct DTypeAttr {
   DType dtype;
   SUANLI_ATTRIBUTES(dtype)
 };
 struct ReduceAttr {
-  AxisSet axes;
-  uint32_t keepdims;  // or 0
-  SUANLI_ATTRIBUTES(axes, keepdims)
+  AxisSet dim;
+  bool keepdim;
+  uint8_t rest[3] = {};
+  SUANLI_ATTRIBUTES(dim, keepdim)
 };
-struct PermAttr {
-  AxisOrder axes;
-  SUANLI_ATTRIBUTES(axes)
+struct PermuteAttr {
+  AxisOrder dims;
+  SUANLI_ATTRIBUTES(dims)
 };
 /// The start is a scalar input.
-struct SliceAttr {
-  int64_t length = 0, step = 1, axis = 0;
-  SUANLI_ATTRIBUTES(length, step, axis)
+struct NarrowAttr {
+  int64_t dim = 0, length = 0, step = 1;
+  SUANLI_ATTRIBUTES(dim, length, step)
 };
 struct OneHotAttr {
-  int64_t classes;
+  int64_t num_classes;
   DType dtype;
   uint8_t rest[7] = {};
-  SUANLI_ATTRIBUTES(classes, dtype)
+  SUANLI_ATTRIBUTES(num_classes, dtype)
 };
 struct MatmulAttr {
   bool transpose_a, transpose_b;
@@ -45,8 +46,8 @@ struct ConvAttr {
   SUANLI_ATTRIBUTES(stride, padding, dilation, groups)
 };
 struct PoolAttr {
-  int32_t kernel = 1, stride = 1, padding = 0;
-  SUANLI_ATTRIBUTES(kernel, stride, padding)
+  int32_t kernel_size = 1, stride = 1, padding = 0;
+  SUANLI_ATTRIBUTES(kernel_size, stride, padding)
 };
 /// Height and width of the result.
 struct AdaptivePoolAttr {
@@ -69,9 +70,10 @@ struct NormAttr {
 };
 struct AttentionAttr {
   double scale = 1;
-  int32_t causal;  // or 0
-  int32_t heads;  // of self_attention, whose input holds them beside each other
-  SUANLI_ATTRIBUTES(scale, causal, heads)
+  int32_t num_heads;  // of self_attention, whose input holds them beside each other
+  bool is_causal;
+  uint8_t rest[3] = {};
+  SUANLI_ATTRIBUTES(scale, num_heads, is_causal)
 };
 /// `row` is an index in pointwise_rows, `gradient` the input whose gradient it is, or -1 for the
 /// value. The kernel computes in `compute`.

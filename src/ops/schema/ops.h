@@ -16,13 +16,13 @@ extern const Op pointwise_gradient_op;
 extern const Op cast_op, full_op, arange_op;
 
 // ops/shape/shape.cpp
-extern const Op reshape_op, transpose_op, expand_op, slice_op, slice_update_op, concat_op;
+extern const Op reshape_op, permute_op, expand_op, narrow_op, slice_update_op, cat_op;
 
 // ops/index/index.cpp
 extern const Op gather_op, scatter_add_op, embedding_op, embedding_grad_op, one_hot_op, flip_op;
 
 // ops/random/random.cpp
-extern const Op uniform_op, normal_op, permutation_op;
+extern const Op uniform_op, normal_op, randperm_op;
 
 // ops/linalg/matmul.cpp
 extern const Op matmul_op;
@@ -44,7 +44,7 @@ extern const Op layer_norm_op, layer_norm_grad_op;
 extern const Op vector_norm_op;
 
 // ops/reduce/reduce.cpp
-extern const Op sum_op, max_op, mean_op, argmax_op;
+extern const Op sum_op, amax_op, mean_op, argmax_op;
 
 // ops/reduce/softmax.cpp
 extern const Op softmax_op, log_softmax_op, nll_loss_op, cross_entropy_op, cross_entropy_grad_op,

@@ -99,7 +99,7 @@ void OpSchema::require_attributes(const Attr& attr, int rank) const {
       for (int i = 0; i < rank; ++i)
         if (order[i] >= 0 && order[i] < rank) seen |= 1u << order[i];
       if (seen != (1u << rank) - 1) refuse_attribute(name, field, "another order", rank);
-    } else if (field.name == "axis") {
+    } else if (field.name == "dim") {
       int64_t axis = 0;
       std::memcpy(&axis, at, field.bytes);  // little-endian
       if (axis < 0 || axis >= rank) refuse_attribute(name, field, str(axis), rank);

@@ -35,15 +35,15 @@ Shape sums_of(const Shape& q) {
 /// about half of them.
 Cost attention_cost(const Step& s, const Shape& q, int64_t keys, int64_t products) {
   auto c = element_cost(s, 0);
-  c.flops =
-      2 * products * q.numel() * keys / (static_cast<const AttentionAttr*>(s.attr)->causal ? 2 : 1);
+  c.flops = 2 * products * q.numel() * keys /
+            (static_cast<const AttentionAttr*>(s.attr)->is_causal ? 2 : 1);
   return c;
 }
 
 /// The probabilities [.., T, S]. `offset`: 0 if it is undefined.
 Tensor weights(const Tensor& q, const Tensor& k, const AttentionAttr& a, const Tensor& offset) {
-  Tensor scores = matmul(q, k, false, true) * a.scale;
-  if (a.causal) {
+  Tensor scores = matmul(q, k, {.transpose_b = true}) * a.scale;
+  if (a.is_causal) {
     Tensor query = reshape(arange(q.shape().at(-2)), {-1, 1}), key = arange(k.shape().at(-2));
     if (offset.defined()) query = query + maximum(offset, 0);
     scores = where(key <= query, scores, -std::numeric_limits<double>::infinity());
@@ -58,33 +58,36 @@ struct Gradients {
 /// As ops that have gradients themselves.
 Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, const Tensor& v,
                              const AttentionAttr& a, const Tensor& offset) {
-  Tensor p = weights(q, k, a, offset), along = matmul(g, v, false, true);
+  Tensor p = weights(q, k, a, offset), along = matmul(g, v, {.transpose_b = true});
   Tensor scores = p * (along - sum(along * p, {-1}, true)) * a.scale;
-  return {matmul(scores, k), matmul(scores, q, true, false), matmul(p, g, true, false)};
+  return {matmul(scores, k), matmul(scores, q, {.transpose_a = true}),
+          matmul(p, g, {.transpose_a = true})};
 }
 
 /// [B, T, 3C] → queries, keys or values as [B, H, T, C/H].
 Tensor part_of(const Tensor& qkv, int part, int64_t heads) {
   const int64_t b = qkv.shape()[0], t = qkv.shape()[1], c = qkv.shape()[2] / 3;
-  return transpose(reshape(slice(qkv, 2, part * c, c), {b, t, heads, c / heads}), {0, 2, 1, 3});
+  return permute(reshape(narrow(qkv, 2, part * c, c), {b, t, heads, c / heads}), {0, 2, 1, 3});
 }
 
 /// [B, H, T, D] → [B, T, H·D].
 Tensor side_by_side(const Tensor& x) {
   const Shape& s = x.shape();
-  return reshape(transpose(x, {0, 2, 1, 3}), {s[0], s[2], s[1] * s[3]});
+  return reshape(permute(x, {0, 2, 1, 3}), {s[0], s[2], s[1] * s[3]});
 }
 
 /// Throws unless the input is [B, T, 3C] with C a multiple of the heads; gives [B, T, C].
 Shape require_packed(const Infer& c, const Shape& qkv) {
   const auto& a = c.attr<AttentionAttr>();
-  if (a.heads < 1) c.fail_argument("heads", str(a.heads), "at least 1");
-  if (qkv.rank() != 3 || qkv[2] < 1 || qkv[2] % (3 * int64_t{a.heads}) != 0)
-    c.fail("qkv", to_string(qkv), str("[B, T, 3·C], C a multiple of heads, ", a.heads));
+  if (a.num_heads < 1) c.fail_argument("num_heads", str(a.num_heads), "at least 1");
+  if (qkv.rank() != 3 || qkv[2] < 1 || qkv[2] % (3 * int64_t{a.num_heads}) != 0)
+    c.fail("qkv", to_string(qkv), str("[B, T, 3·C], C a multiple of heads, ", a.num_heads));
   return {qkv[0], qkv[1], qkv[2] / 3};
 }
 
-Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {2, qkv[0], a.heads, qkv[1]}; }
+Shape packed_sums(const Shape& qkv, const AttentionAttr& a) {
+  return {2, qkv[0], a.num_heads, qkv[1]};
+}
 
 double scale_of(const AttentionOptions& o, int64_t size) {
   return o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(size));
@@ -109,8 +112,8 @@ const Op scaled_dot_product_attention_op{OpSchema{
           require_heads(c, c.shape(0), c.shape(1), c.shape(2));
           if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
             c.fail("offset", str(c.dtype(3), " ", c.shape(3)), "one integer");
-          if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal)
-            c.fail_argument("causal", "false", "true where an offset is given");
+          if (c.inputs() == 4 && !c.attr<AttentionAttr>().is_causal)
+            c.fail_argument("is_causal", "false", "true where an offset is given");
           c.out(0, c.shape(0), c.dtype(0));
           c.out(1, sums_of(c.shape(0)), c.dtype(0));
         },
@@ -199,18 +202,19 @@ const RegisterRules self_attention_rules{OpRules{
             return;
           }
           const Shape& s = g.shape();
-          Tensor heads = transpose(reshape(g, {s[0], s[1], a.heads, s[2] / a.heads}), {0, 2, 1, 3});
+          Tensor heads =
+              permute(reshape(g, {s[0], s[1], a.num_heads, s[2] / a.num_heads}), {0, 2, 1, 3});
           const Gradients d =
-              recorded_gradients(heads, part_of(qkv, 0, a.heads), part_of(qkv, 1, a.heads),
-                                 part_of(qkv, 2, a.heads), a, {});
-          v.set_grad(0, concat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
+              recorded_gradients(heads, part_of(qkv, 0, a.num_heads), part_of(qkv, 1, a.num_heads),
+                                 part_of(qkv, 2, a.num_heads), a, {});
+          v.set_grad(0, cat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
         },
     .saves = saves_in(0) | saves_result(0) | saves_result(1),
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<AttentionAttr>();
-          Tensor q = part_of(in[0], 0, a.heads), k = part_of(in[0], 1, a.heads),
-                 v = part_of(in[0], 2, a.heads);
+          Tensor q = part_of(in[0], 0, a.num_heads), k = part_of(in[0], 1, a.num_heads),
+                 v = part_of(in[0], 2, a.num_heads);
           return side_by_side(record(scaled_dot_product_attention_op, {&q, &k, &v}, a));
         },
 }};
@@ -238,20 +242,21 @@ const Op self_attention_grad_op{OpSchema{
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& o) {
-  const AttentionAttr attr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), o.causal, 0};
+  const AttentionAttr attr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), 0, o.is_causal};
   return o.offset.defined() ? record(scaled_dot_product_attention_op, {&q, &k, &v, &o.offset}, attr)
                             : record(scaled_dot_product_attention_op, {&q, &k, &v}, attr);
 }
-Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& o) {
-  if (heads < 1 || heads > INT32_MAX)
+Tensor self_attention(const Tensor& qkv, int64_t num_heads, const AttentionOptions& o) {
+  if (num_heads < 1 || num_heads > INT32_MAX)
     throw ArgumentError({.op = self_attention_op.name(),
-                         .argument = "heads",
-                         .given = str(heads),
+                         .argument = "num_heads",
+                         .given = str(num_heads),
                          .expected = str("1 to ", INT32_MAX),
                          .module = module_path()});
   const int64_t width = qkv.rank() ? qkv.shape().at(-1) / 3 : 1;
-  return record(self_attention_op, {&qkv},
-                AttentionAttr{scale_of(o, width / heads), o.causal, static_cast<int32_t>(heads)});
+  return record(
+      self_attention_op, {&qkv},
+      AttentionAttr{scale_of(o, width / num_heads), static_cast<int32_t>(num_heads), o.is_causal});
 }
 
 }  // namespace suanli

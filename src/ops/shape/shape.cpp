@@ -26,12 +26,12 @@ bool spans(int64_t size, int64_t start, int64_t length, int64_t step) {
 }
 
 /// Throws unless so many elements so far apart fit the axis.
-void require_span(const Infer& c, const SliceAttr& a) {
+void require_span(const Infer& c, const NarrowAttr& a) {
   if (a.length < 0) c.fail_argument("length", str(a.length), "at least 0");
   if (a.step < 1) c.fail_argument("step", str(a.step), "at least 1");
-  if (!spans(c.shape(0)[a.axis], 0, a.length, a.step))
+  if (!spans(c.shape(0)[a.dim], 0, a.length, a.step))
     c.fail("length", str(a.length, " at step ", a.step),
-           str("elements within axis ", a.axis, " of input ", c.shape(0)));
+           str("elements within axis ", a.dim, " of input ", c.shape(0)));
 }
 
 /// True if broadcasting x by `to` gives `to`.
@@ -93,31 +93,32 @@ const RegisterRules reshape_rules{OpRules{
     .vjp = [](Vjp& v) { v.set_grad(0, reshape(v.grad(), v.in_shape(0))); },
 }};
 
-const Op transpose_op{OpSchema{
-    .name = "transpose",
+const Op permute_op{OpSchema{
+    .name = "permute",
     .doc = "x with its axes in another order.",
     .inputs = {"input"},
-    .attributes = &attribute_type<PermAttr>(),
+    .attributes = &attribute_type<PermuteAttr>(),
     .traits = Trait::move,
     .dtypes = kUpTo8Bytes,
     .infer =
         [](Infer& c) {
-          const auto& p = c.attr<PermAttr>();
+          const auto& p = c.attr<PermuteAttr>();
           Shape out;
-          for (int i = 0; i < c.shape(0).rank(); ++i) out.push_back(c.shape(0)[p.axes[i]]);
+          for (int i = 0; i < c.shape(0).rank(); ++i) out.push_back(c.shape(0)[p.dims[i]]);
           c.out(0, out, c.dtype(0));
         },
     .cost = moves,
 }};
 const RegisterRules transpose_rules{OpRules{
-    .op = &transpose_op,
+    .op = &permute_op,
     .vjp =
         [](Vjp& v) {
-          const auto& p = v.attr<PermAttr>();
+          const auto& p = v.attr<PermuteAttr>();
           const int rank = v.in_shape(0).rank();
-          Axes back(static_cast<size_t>(rank));
-          for (int i = 0; i < rank; ++i) back[static_cast<size_t>(p.axes[i])] = i;
-          v.set_grad(0, transpose(v.grad(), back));
+          Dims back;
+          for (int i = 0; i < rank; ++i) back.push_back(i);
+          for (int i = 0; i < rank; ++i) back[p.dims[i]] = i;
+          v.set_grad(0, permute(v.grad(), back));
         },
 }};
 
@@ -141,32 +142,32 @@ const RegisterRules expand_rules{OpRules{
     .vjp = [](Vjp& v) { v.set_grad(0, sum_to(v.grad(), v.in_shape(0))); },
 }};
 
-const Op slice_op{OpSchema{
-    .name = "slice",
+const Op narrow_op{OpSchema{
+    .name = "narrow",
     .doc = "`length` elements along one axis, from `start` in steps of `step`. `start` is a scalar "
            "input, clamped into range.",
     .inputs = {"input", "start"},
-    .attributes = &attribute_type<SliceAttr>(),
+    .attributes = &attribute_type<NarrowAttr>(),
     .traits = Trait::move,
     .dtypes = kEveryDType,
     .infer =
         [](Infer& c) {
-          const auto& a = c.attr<SliceAttr>();
+          const auto& a = c.attr<NarrowAttr>();
           require_start(c, 1);
           require_span(c, a);
           Shape out = c.shape(0);
-          out[a.axis] = a.length;
+          out[a.dim] = a.length;
           c.out(0, out, c.dtype(0));
         },
     .cost = moves,
     .slots = 2,
 }};
 const RegisterRules slice_rules{OpRules{
-    .op = &slice_op,
+    .op = &narrow_op,
     .vjp =
         [](Vjp& v) {
-          const auto& a = v.attr<SliceAttr>();
-          v.set_grad(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1),
+          const auto& a = v.attr<NarrowAttr>();
+          v.set_grad(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.dim, v.in(1),
                                      a.step));
         },
     .saves = saves_in(1),
@@ -177,14 +178,14 @@ const Op slice_update_op{OpSchema{
     .doc = "x with `update` written along one axis, from `start` in steps of `step`. `start` is a "
            "scalar input, clamped into range.",
     .inputs = {"input", "update", "start"},
-    .attributes = &attribute_type<SliceAttr>(),
+    .attributes = &attribute_type<NarrowAttr>(),
     .traits = Trait::move,
     .dtypes = kEveryDType,
     .infer =
         [](Infer& c) {
-          const auto& a = c.attr<SliceAttr>();
+          const auto& a = c.attr<NarrowAttr>();
           Shape expected = c.shape(0);
-          expected[a.axis] = a.length;
+          expected[a.dim] = a.length;
           if (c.shape(1).rank() != expected.rank() || c.shape(1) != expected)
             c.fail(1, to_string(expected));
           c.require_same_dtype(2);
@@ -200,25 +201,25 @@ const RegisterRules slice_update_rules{OpRules{
     .op = &slice_update_op,
     .vjp =
         [](Vjp& v) {
-          const auto& a = v.attr<SliceAttr>();
+          const auto& a = v.attr<NarrowAttr>();
           if (v.needs_grad(0))
-            v.set_grad(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis,
+            v.set_grad(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.dim,
                                        v.in(2), a.step));
-          if (v.needs_grad(1)) v.set_grad(1, slice(v.grad(), a.axis, v.in(2), a.length, a.step));
+          if (v.needs_grad(1)) v.set_grad(1, narrow(v.grad(), a.dim, v.in(2), a.length, a.step));
         },
     .saves = saves_in(2),
 }};
 
-const Op concat_op{OpSchema{
-    .name = "concat",
+const Op cat_op{OpSchema{
+    .name = "cat",
     .doc = "Tensors joined along one axis.",
     .inputs = {{"tensors", InputSpec::variadic}},
-    .attributes = &attribute_type<AxisAttr>(),
+    .attributes = &attribute_type<DimAttr>(),
     .traits = Trait::move,
     .dtypes = kEveryDType,
     .infer =
         [](Infer& c) {
-          const int axis = c.attr<AxisAttr>().axis;
+          const int axis = c.attr<DimAttr>().dim;
           Shape out = c.shape(0);
           c.require_same_dtype();
           for (int i = 1; i < c.inputs(); ++i) {
@@ -233,14 +234,14 @@ const Op concat_op{OpSchema{
     .cost = moves,
 }};
 const RegisterRules concat_rules{OpRules{
-    .op = &concat_op,
+    .op = &cat_op,
     .vjp =
         [](Vjp& v) {
-          const int axis = v.attr<AxisAttr>().axis;
+          const int axis = v.attr<DimAttr>().dim;
           int64_t at = 0;
           for (int i = 0; i < v.inputs(); ++i) {
             const int64_t n = v.in_shape(i)[axis];
-            if (v.needs_grad(i)) v.set_grad(i, slice(v.grad(), axis, at, n));
+            if (v.needs_grad(i)) v.set_grad(i, narrow(v.grad(), axis, at, n));
             at += n;
           }
         },
@@ -267,14 +268,14 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   return s == x.shape() ? x : record(reshape_op, {&x}, {}, &s);
 }
 
-Tensor flatten(const Tensor& x, int first, int last) {
+Tensor flatten(const Tensor& x, int start_dim, int end_dim) {
   if (x.rank() == 0) return reshape(x, {1});
-  const int a = checked_axis("flatten", x, first, "first"),
-            b = checked_axis("flatten", x, last, "last");
+  const int a = checked_axis("flatten", x, start_dim, "start_dim"),
+            b = checked_axis("flatten", x, end_dim, "end_dim");
   if (a > b)
     throw ShapeError({.op = "flatten",
-                      .argument = "first, last",
-                      .given = str(first, " and ", last, " of shape ", x.shape()),
+                      .argument = "start_dim, end_dim",
+                      .given = str(start_dim, " and ", end_dim, " of shape ", x.shape()),
                       .expected = "axes in rising order",
                       .module = module_path()});
   Shape s;
@@ -284,27 +285,33 @@ Tensor flatten(const Tensor& x, int first, int last) {
   return reshape(x, s);
 }
 
-Tensor transpose(const Tensor& x, const Axes& axes) {
+Tensor permute(const Tensor& x, const Dims& dims) {
   const int rank = x.rank();
-  PermAttr p{};
+  PermuteAttr p{};
   uint32_t seen = 0;
-  for (int i = 0; i < rank; ++i) {
-    int a = axes.empty()                        ? rank - 1 - i
-            : i < static_cast<int>(axes.size()) ? axes[static_cast<size_t>(i)]
-                                                : rank;
+  for (int i = 0; i < std::max(rank, dims.size()); ++i) {
+    int a = i < dims.size() ? dims[i] : rank;
     if (a < 0) a += rank;
-    if (a < 0 || a >= rank || (seen >> a & 1) ||
-        (!axes.empty() && static_cast<int>(axes.size()) != rank))
+    if (a < 0 || a >= rank || (seen >> a & 1) || dims.size() != rank)
       throw ShapeError(
-          {.op = "transpose",
-           .argument = "axes",
-           .given = axes_text(axes),
+          {.op = "permute",
+           .argument = "dims",
+           .given = to_string(dims),
            .expected = str("each of the ", rank, " axes of shape ", x.shape(), " once"),
            .module = module_path()});
     seen |= 1u << a;
-    p.axes[i] = static_cast<int8_t>(a);
+    p.dims[i] = static_cast<int8_t>(a);
   }
-  return record(transpose_op, {&x}, p);
+  return record(permute_op, {&x}, p);
+}
+
+Tensor transpose(const Tensor& x, int dim0, int dim1) {
+  const int a = checked_axis("transpose", x, dim0, "dim0"),
+            b = checked_axis("transpose", x, dim1, "dim1");
+  PermuteAttr p{};
+  for (int i = 0; i < x.rank(); ++i) p.dims[i] = static_cast<int8_t>(i);
+  std::swap(p.dims[a], p.dims[b]);
+  return record(permute_op, {&x}, p);
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
@@ -320,10 +327,10 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   return x.shape() == s ? x : record(expand_op, {&x}, {}, &s);
 }
 
-Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step) {
-  const int a = checked_axis("slice", x, axis);
-  Tensor at = checked_start("slice", x, a, start, length, step);
-  return record(slice_op, {&x, &at}, SliceAttr{length, step, a});
+Tensor narrow(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step) {
+  const int a = checked_axis("narrow", x, axis);
+  Tensor at = checked_start("narrow", x, a, start, length, step);
+  return record(narrow_op, {&x, &at}, NarrowAttr{a, length, step});
 }
 
 Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start,
@@ -331,18 +338,17 @@ Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tenso
   const int a = checked_axis("slice_update", x, axis);
   const int64_t length = update.rank() == x.rank() ? update.shape()[a] : 0;
   Tensor at = checked_start("slice_update", x, a, start, length, step);
-  return record(slice_update_op, {&x, &update, &at}, SliceAttr{length, step, a});
+  return record(slice_update_op, {&x, &update, &at}, NarrowAttr{a, length, step});
 }
 
-Tensor concat(const std::vector<Tensor>& xs, int axis) {
+Tensor cat(const std::vector<Tensor>& xs, int axis) {
   if (xs.empty())
-    throw ArgumentError({.op = "concat",
-                         .argument = "xs",
+    throw ArgumentError({.op = "cat",
+                         .argument = "tensors",
                          .given = "no tensors",
                          .expected = "at least one tensor",
                          .module = module_path()});
-  return record(concat_op, std::span<const Tensor>(xs),
-                AxisAttr{checked_axis("concat", xs[0], axis)});
+  return record(cat_op, std::span<const Tensor>(xs), DimAttr{checked_axis("cat", xs[0], axis)});
 }
 
 }  // namespace suanli

@@ -92,7 +92,7 @@ class Neighbors {
     const Record& r = p_.record(i);
     if (!reduction_of(r.op)) return 0;
     const Shape space = space_of(p_, i);
-    const int64_t row = row_of(space, r.attr.as<ReduceAttr>().axes);
+    const int64_t row = row_of(space, r.attr.as<ReduceAttr>().dim);
     return keeps_rows(space, row) ? row : 0;
   }
   bool ends_with_kernel(uint32_t i) const { return reduction_of(p_.record(i).op) && row(i) == 0; }
@@ -162,8 +162,7 @@ class Neighbors {
     for (uint32_t u : {a, b})
       for (uint32_t i : units_[u])
         if (row(i) != 0) rows.insert(row(i));
-        else if (reduction_of(p_.record(i).op))
-          axes.insert(p_.record(i).attr.as<ReduceAttr>().axes);
+        else if (reduction_of(p_.record(i).op)) axes.insert(p_.record(i).attr.as<ReduceAttr>().dim);
     return rows.size() > 1 || axes.size() > 1;
   }
 

@@ -108,7 +108,7 @@ class Regions {
       }
       c.space = space_of(p, i);
       if (reduces(i)) {
-        const uint32_t axes = p.record(i).attr.as<ReduceAttr>().axes;
+        const uint32_t axes = p.record(i).attr.as<ReduceAttr>().dim;
         const int64_t row = row_of(c.space, axes);
         c.reduces = true;
         if (keeps_rows(c.space, row)) c.row = row;
@@ -389,7 +389,7 @@ class Cutter {
 
 int16_t reduction_of(uint16_t op) {
   if (op == sum_op.id()) return Expr::kSum;
-  return op == max_op.id() ? Expr::kMax : int16_t{0};
+  return op == amax_op.id() ? Expr::kMax : int16_t{0};
 }
 
 Shape space_of(const Program& p, uint32_t i) {

@@ -76,7 +76,7 @@ class Writer {
   }
 
   bool reduces(uint32_t i) const { return reduction_of(p_.record(i).op) != 0; }
-  uint32_t axes(uint32_t i) const { return p_.record(i).attr.as<ReduceAttr>().axes; }
+  uint32_t axes(uint32_t i) const { return p_.record(i).attr.as<ReduceAttr>().dim; }
 
   /// The position of the member whose value it is, or the unit's size.
   size_t member(const Ref& r) const {

@@ -107,7 +107,7 @@ class LayoutRewriter {
   void rewrite_sum(uint32_t i, Record r) {
     const Ref old{Ref::record, 0, i};
     const ValueDesc result = r.out[0];
-    const uint32_t axes = r.attr.as<ReduceAttr>().axes;
+    const uint32_t axes = r.attr.as<ReduceAttr>().dim;
     r.in[0] = blocked(r.in[0], r.node);
     const uint32_t wide = axes | (axes >> 1 & 1) << 4;
     r.attr = ReduceAttr{wide, false};

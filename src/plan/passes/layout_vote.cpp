@@ -80,7 +80,7 @@ class LayoutVote {
     if (r.op != sum_op.id()) return false;
     const ValueDesc x = p_.desc(r.in[0]);
     if (!may_block(x)) return false;
-    const uint32_t axes = r.attr.as<ReduceAttr>().axes;
+    const uint32_t axes = r.attr.as<ReduceAttr>().dim;
     return (axes >> 1 & 1) ||
            ((axes >> 2 & 1 || x.shape[2] == 1) && (axes >> 3 & 1 || x.shape[3] == 1));
   }

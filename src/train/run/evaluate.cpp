@@ -28,7 +28,7 @@ EvaluatedBatch evaluated(const nn::AnyModule& model, const data::Batch& batch,
   const Tensor out = answers(model, batch.x, options.mean, options.stddev, options.tta);
   const bool numbers = is_float(batch.y.dtype());
   return {options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y),
-          numbers ? Tensor() : sum(argmax(out) == batch.y),
+          numbers ? Tensor() : sum(argmax(out, -1) == batch.y),
           numbers               ? flatten(out)
           : options.classes > 0 ? out
                                 : Tensor()};

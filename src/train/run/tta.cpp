@@ -33,8 +33,8 @@ const std::vector<View>& views_of(TestTimeAugmentation tta) {
 Tensor moved(const Tensor& x, int axis, int64_t by) {
   const int64_t n = x.size(axis);
   if (by == 0 || n < 2) return x;
-  return by < 0 ? concat({slice(x, axis, 1, 1), slice(x, axis, 0, n - 1)}, axis)
-                : concat({slice(x, axis, 1, n - 1), slice(x, axis, n - 2, 1)}, axis);
+  return by < 0 ? cat({narrow(x, axis, 1, 1), narrow(x, axis, 0, n - 1)}, axis)
+                : cat({narrow(x, axis, 1, n - 1), narrow(x, axis, n - 2, 1)}, axis);
 }
 
 }  // namespace

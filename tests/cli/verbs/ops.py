@@ -46,7 +46,7 @@ def test_schemas():
     check(len(ops) > 90, len(ops))
     same([a["name"] for a in ops["conv2d"]["attributes"]], ["stride", "padding", "dilation", "groups"], "conv2d")
     same([i["name"] for i in ops["conv2d"]["inputs"] if not i["optional"]], ["input", "weight"], "conv2d")
-    same(ops["sum"]["attributes"][0], {"name": "axes", "type": "axes"}, "sum")
+    same(ops["sum"]["attributes"][0], {"name": "dim", "type": "axes"}, "sum")
     same([i["name"] for i in ops["add"]["inputs"]], ["x", "y"], "add")
     check("pointwise" in ops["exp"]["traits"] and "contraction" in ops["matmul"]["traits"] and "view" in ops["reshape"]["traits"], "traits")
     same(ops["matmul"]["onnx"], "MatMul", "matmul")
@@ -55,10 +55,10 @@ def test_schemas():
 
 def test_calls():
     written([{"id": "a", "calls": [{"op": "mul", "inputs": ["x", "x"], "attributes": {}},
-                                   {"op": "sum", "inputs": ["%0"], "attributes": {"axes": -1, "keepdims": True}}],
+                                   {"op": "sum", "inputs": ["%0"], "attributes": {"dim": -1, "keepdim": True}}],
               "outputs": ["%1", "%0"], "grad": ["x"]},
              {"id": "b", "calls": [{"op": "mul", "inputs": ["x", 3.0]}], "outputs": ["%0"]},
-             {"id": "pool", "calls": [{"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel": 2, "stride": 2}}], "outputs": ["%0.1", "%0"]},
+             {"id": "pool", "calls": [{"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel_size": 2, "stride": 2}}], "outputs": ["%0.1", "%0"]},
              {"id": "narrow", "calls": [{"op": "cast", "inputs": ["x"], "attributes": {"dtype": "bf16"}}], "outputs": ["%0"]},
              {"id": "shape", "calls": [{"op": "reshape", "inputs": ["x"], "attributes": {"shape": [4, 1]}}], "outputs": ["%0"]}],
             x=npy("<f4", "(2, 2)", floats(1, 2, 3, 4)), b__x=npy("<f4", "(1,)", floats(5)), p=npy("<f4", "(1, 1, 2, 2)", floats(1, 4, 2, 3)))
@@ -80,7 +80,7 @@ def test_errors_are_of_their_case():
              {"id": "op", "calls": [{"op": "matmull", "inputs": ["x", "x"]}], "outputs": ["%0"]},
              {"id": "input", "calls": [{"op": "exp", "inputs": ["z"]}], "outputs": ["%0"]},
              {"id": "attribute", "calls": [{"op": "sum", "inputs": ["x"], "attributes": {"axis": 0}}], "outputs": ["%0"]},
-             {"id": "range", "calls": [{"op": "argmax", "inputs": ["x"], "attributes": {"axis": 2}}], "outputs": ["%0"]},
+             {"id": "range", "calls": [{"op": "argmax", "inputs": ["x"], "attributes": {"dim": 2}}], "outputs": ["%0"]},
              {"id": "few", "calls": [{"op": "add", "inputs": ["x"]}], "outputs": ["%0"]},
              {"id": "many", "calls": [{"op": "exp", "inputs": ["x", "x"]}], "outputs": ["%0"]},
              {"id": "index", "calls": [{"op": "embedding", "inputs": ["x", "i"]}], "outputs": ["%0"]},
@@ -93,7 +93,7 @@ def test_errors_are_of_their_case():
     same(errors["shape"]["code"], "shape", errors["shape"])
     same(errors["shape"]["op"], "matmul", errors["shape"])
     check("Did you mean matmul?" in errors["op"]["error"], errors["op"])
-    same((errors["attribute"]["given"], errors["attribute"]["expected"]), ("'axis'", "one of axes, keepdims"), "attribute")
+    same((errors["attribute"]["given"], errors["attribute"]["expected"]), ("'axis'", "one of dim, keepdim"), "attribute")
     same(errors["few"]["code"], "argument", errors["few"])
     same(out["good/out/0"][2], floats(-1, -2, -3, -4), "others are unaffected")
 

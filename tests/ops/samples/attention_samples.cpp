@@ -6,7 +6,7 @@ namespace suanli::test {
 namespace {
 
 const RegisterSamples scaled_dot_product_attention_samples(scaled_dot_product_attention_op, [] {
-  const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
+  const Attr all = AttentionAttr{0.5, 0, false}, causal = AttentionAttr{0.5, 0, true};
   return std::vector<Sample>{
       {.inputs = {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}}, .attr = causal},
       {.inputs = {{{2, 1, 5, 3}}, {{2, 1, 4, 3}}, {{2, 1, 4, 3}}}, .attr = all},
@@ -25,7 +25,7 @@ const RegisterSamples scaled_dot_product_attention_samples(scaled_dot_product_at
       {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
        .attr = all,
        .slots = {4},
-       .throws = Refusal{.argument = "causal",
+       .throws = Refusal{.argument = "is_causal",
                          .given = "false",
                          .expected = "true where an offset is given",
                          .code = ErrorCode::argument}},
@@ -52,7 +52,7 @@ const RegisterSamples scaled_dot_product_attention_samples(scaled_dot_product_at
 
 const RegisterSamples scaled_dot_product_attention_grad_samples(
     scaled_dot_product_attention_grad_op, [] {
-      const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
+      const Attr all = AttentionAttr{0.5, 0, false}, causal = AttentionAttr{0.5, 0, true};
       return std::vector<Sample>{
           {.inputs = {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 2, 5}}},
            .attr = causal,
@@ -67,8 +67,8 @@ const RegisterSamples scaled_dot_product_attention_grad_samples(
     });
 
 const RegisterSamples self_attention_samples(self_attention_op, [] {
-  const Attr one = AttentionAttr{0.5, true, 1}, two = AttentionAttr{0.5, true, 2},
-             all = AttentionAttr{0.7, false, 2};
+  const Attr one = AttentionAttr{0.5, 1, true}, two = AttentionAttr{0.5, 2, true},
+             all = AttentionAttr{0.7, 2, false};
   return std::vector<Sample>{
       {.inputs = {{{2, 4, 12}}}, .attr = two},
       {.inputs = {{{2, 3, 6}}}, .attr = one},
@@ -82,12 +82,12 @@ const RegisterSamples self_attention_samples(self_attention_op, [] {
        .attr = two,
        .throws = Refusal{"qkv", "[4, 12]", "[B, T, 3·C], C a multiple of heads, 2"}},
       {.inputs = {{{2, 4, 12}}},
-       .attr = AttentionAttr{0.5, true, 0},
-       .throws = Refusal{"heads", "0", "at least 1", ErrorCode::argument}}};
+       .attr = AttentionAttr{0.5, 0, true},
+       .throws = Refusal{"num_heads", "0", "at least 1", ErrorCode::argument}}};
 });
 
 const RegisterSamples self_attention_grad_samples(self_attention_grad_op, [] {
-  const Attr two = AttentionAttr{0.5, true, 2};
+  const Attr two = AttentionAttr{0.5, 2, true};
   return std::vector<Sample>{
       {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 2, 2, 4}}},
        .attr = two,

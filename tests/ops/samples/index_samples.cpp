@@ -7,36 +7,36 @@ namespace {
 
 const RegisterSamples gather_samples(gather_op, [] {
   return std::vector<Sample>{
-      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}},
-      {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = AxisAttr{0}},
+      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = DimAttr{1}},
+      {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = DimAttr{0}},
       {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .gradient = false},
       {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .gradient = false},
       {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .throws = Refusal{"index", "[5, 3]",
                          "the rank of input [4, 7] and no larger sizes except on axis 1"}},
       {.inputs = {{{4, 7}}, {{4, 3}, DType::i32, Domain::index, 7}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .throws = Refusal{"index", "i32", "i64", ErrorCode::dtype}}};
 });
 
 const RegisterSamples scatter_add_samples(scatter_add_op, [] {
   return std::vector<Sample>{
-      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = AxisAttr{1}},
+      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = DimAttr{1}},
       {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}},
-       .attr = AxisAttr{0}},
+       .attr = DimAttr{0}},
       {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}},
-       .attr = AxisAttr{0},
+       .attr = DimAttr{0},
        .gradient = false},
       {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .throws = Refusal{"src", "[4, 2]", "[4, 3], the shape of index"}},
       {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}, f32}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .throws = Refusal{"src", "f32", "f64, the dtype of input", ErrorCode::dtype}}};
 });
 
@@ -80,11 +80,11 @@ const RegisterSamples one_hot_samples(one_hot_op, [] {
 });
 
 const RegisterSamples flip_samples(flip_op, [] {
-  return std::vector<Sample>{{.inputs = {{{5}}}, .attr = AxisAttr{0}},
-                             {.inputs = {{{2, 3, 4}}}, .attr = AxisAttr{1}},
-                             {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = AxisAttr{3}},
-                             {.inputs = {{{3, 4}, i64}}, .attr = AxisAttr{0}, .gradient = false},
-                             {.inputs = {{{3, 0}}}, .attr = AxisAttr{1}}};
+  return std::vector<Sample>{{.inputs = {{{5}}}, .attr = DimAttr{0}},
+                             {.inputs = {{{2, 3, 4}}}, .attr = DimAttr{1}},
+                             {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = DimAttr{3}},
+                             {.inputs = {{{3, 4}, i64}}, .attr = DimAttr{0}, .gradient = false},
+                             {.inputs = {{{3, 0}}}, .attr = DimAttr{1}}};
 });
 
 }  // namespace

@@ -21,7 +21,7 @@ std::vector<Sample> with_refused(std::vector<Sample> samples) {
        .throws = Refusal{"input", "[1, 1, 4, 0]", kPixels}},
       {.inputs = {{{1, 1, 4, 4}}},
        .attr = PoolAttr{0, 1, 0},
-       .throws = Refusal{"kernel", "0", "at least 1", ErrorCode::argument}},
+       .throws = Refusal{"kernel_size", "0", "at least 1", ErrorCode::argument}},
       {.inputs = {{{1, 1, 4, 4}}},
        .attr = PoolAttr{2, 0, 0},
        .throws = Refusal{"stride", "0", "at least 1", ErrorCode::argument}},
@@ -30,7 +30,7 @@ std::vector<Sample> with_refused(std::vector<Sample> samples) {
        .throws = Refusal{"padding", "2147483647", "0 to 1, half of kernel 2", ErrorCode::argument}},
       {.inputs = {{{1, 1, 2, 2}}},
        .attr = PoolAttr{3, 1, 0},
-       .throws = Refusal{"kernel", "3", "at most 2, as input 2 with padding 0 has"}}};
+       .throws = Refusal{"kernel_size", "3", "at most 2, as input 2 with padding 0 has"}}};
   samples.insert(samples.end(), std::begin(refused), std::end(refused));
   return samples;
 }

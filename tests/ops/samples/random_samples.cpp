@@ -18,7 +18,7 @@ const RegisterSamples uniform_samples(uniform_op, samples_draw);
 
 const RegisterSamples normal_samples(normal_op, samples_draw);
 
-const RegisterSamples permutation_samples(permutation_op, [] {
+const RegisterSamples permutation_samples(randperm_op, [] {
   return std::vector<Sample>{
       {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {1000}, .gradient = false},
       {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {0}, .gradient = false}};

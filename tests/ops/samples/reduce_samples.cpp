@@ -20,7 +20,7 @@ const RegisterSamples sum_samples(sum_op, [] {
       {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}};
 });
 
-const RegisterSamples max_samples(max_op, [] {
+const RegisterSamples max_samples(amax_op, [] {
   return std::vector<Sample>{
       {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{3, false}},
       {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{1, true}},
@@ -46,11 +46,11 @@ const RegisterSamples mean_samples(mean_op, [] {
 
 const RegisterSamples argmax_samples(argmax_op, [] {
   return std::vector<Sample>{
-      {.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
-      {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
-      {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+      {.inputs = {{{4, 7}}}, .attr = DimAttr{1}, .gradient = false},
+      {.inputs = {{{2, 3, 5}, f32}}, .attr = DimAttr{1}, .gradient = false},
+      {.inputs = {{{6}, i64}}, .attr = DimAttr{0}, .gradient = false},
       {.inputs = {{{2, 0}}},
-       .attr = AxisAttr{1},
+       .attr = DimAttr{1},
        .throws = Refusal{"input", "[2, 0]", "at least one element on axis 1"}}};
 });
 

@@ -6,14 +6,14 @@ namespace suanli::test {
 namespace {
 
 std::vector<Sample> samples_softmax() {
-  return {{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}},
-          {.inputs = {{{2, 3, 5}}}, .attr = AxisAttr{1}},
-          {.inputs = {{{0, 3}}}, .attr = AxisAttr{1}},
-          {.inputs = {{{1}}}, .attr = AxisAttr{0}},
-          {.inputs = {{{64, 10}, f32}}, .attr = AxisAttr{1}},
-          {.inputs = {{{3, 1031}, f32}}, .attr = AxisAttr{1}},
+  return {{.inputs = {{{4, 7}}}, .attr = DimAttr{1}},
+          {.inputs = {{{2, 3, 5}}}, .attr = DimAttr{1}},
+          {.inputs = {{{0, 3}}}, .attr = DimAttr{1}},
+          {.inputs = {{{1}}}, .attr = DimAttr{0}},
+          {.inputs = {{{64, 10}, f32}}, .attr = DimAttr{1}},
+          {.inputs = {{{3, 1031}, f32}}, .attr = DimAttr{1}},
           {.inputs = {{{5, 3}, i64}},
-           .attr = AxisAttr{1},
+           .attr = DimAttr{1},
            .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
 }
 

@@ -17,9 +17,9 @@ std::vector<const Kernel*> products(const Plan& plan) {
 }
 
 TEST(KernelTable, EqualStepsShareAKernelAndOthersDoNot) {
-  const Tensor x = normal({8, 8}), w = normal({8, 8}), wide = normal({8, 16});
+  const Tensor x = randn({8, 8}), w = randn({8, 8}), wide = randn({8, 16});
   flush();
-  const Tensor y = matmul(matmul(matmul(matmul(x, w), w), w, false, true), wide);
+  const Tensor y = matmul(matmul(matmul(matmul(x, w), w), w, {.transpose_b = true}), wide);
   const auto k = products(*plan_of_pending());
   ASSERT_EQ(k.size(), 4u);
   EXPECT_EQ(k[0], k[1]);
@@ -30,7 +30,7 @@ TEST(KernelTable, EqualStepsShareAKernelAndOthersDoNot) {
 }
 
 TEST(KernelTable, EpiloguesMustBeEqualToo) {
-  const Tensor x = normal({8, 8}), w = normal({8, 8});
+  const Tensor x = randn({8, 8}), w = randn({8, 8});
   flush();
   const Tensor y = matmul(tanh(matmul(tanh(matmul(sigmoid(matmul(x, w)), w)), w)), w);
   const auto k = products(*plan_of_pending());

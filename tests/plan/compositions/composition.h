@@ -59,8 +59,8 @@ struct Arguments {
   const Tensor& operator[](size_t i) const { return x[i]; }
   int64_t n(size_t i) const { return call.n[i]; }
   const Shape& shape() const { return call.shape; }
-  Axes axes(size_t i) const {
-    Axes a;
+  Dims axes(size_t i) const {
+    Dims a;
     for (int k = 0; k < Shape::kMaxRank; ++k)
       if (call.n[i] >> k & 1) a.push_back(k);
     return a;
@@ -82,10 +82,10 @@ inline Tensor data_of(const Shape& shape, DType dtype, uint64_t seed, bool whole
 }
 
 inline Tensor swapped(const Tensor& x) {  // the last two axes
-  Axes axes;
+  Dims axes;
   for (int i = 0; i < x.rank(); ++i) axes.push_back(i);
   std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
-  return transpose(x, axes);
+  return permute(x, axes);
 }
 
 inline const std::vector<Kind>& kinds() {
@@ -135,7 +135,7 @@ inline const std::vector<Kind>& kinds() {
       {"sum_all", "sum($0)", [](A a) { return sum(a[0]); }},
       {"mean", "mean($0, &0, #1)", [](A a) { return mean(a[0], a.axes(0), a.n(1)); }},
       {"mean_all", "mean($0)", [](A a) { return mean(a[0]); }},
-      {"max", "max($0, &0, #1)", [](A a) { return max(a[0], a.axes(0), a.n(1)); }},
+      {"amax", "amax($0, &0, #1)", [](A a) { return amax(a[0], a.axes(0), a.n(1)); }},
       {"norm", "sqrt(sum(square($0), &0, #1) + 0.1)",
        [](A a) { return sqrt(sum(square(a[0]), a.axes(0), a.n(1)) + 0.1); }},
       {"softmax", "softmax($0, #0)", [](A a) { return softmax(a[0], static_cast<int>(a.n(0))); }},
@@ -143,7 +143,10 @@ inline const std::vector<Kind>& kinds() {
        [](A a) { return log_softmax(a[0], static_cast<int>(a.n(0))); }},
       {"argmax", "cast(argmax($0, #0), dtype)",
        [](A a) { return cast(argmax(a[0], static_cast<int>(a.n(0))), a.dtype); }},
-      {"matmul", "matmul($0, $1, #0, #1)", [](A a) { return matmul(a[0], a[1], a.n(0), a.n(1)); }},
+      {"matmul", "matmul($0, $1, {.transpose_a = #0, .transpose_b = #1})",
+       [](A a) {
+         return matmul(a[0], a[1], {.transpose_a = a.n(0) != 0, .transpose_b = a.n(1) != 0});
+       }},
       {"conv2d", "conv2d($0, $1, {}, {.stride = #0, .padding = #1, .groups = #2})",
        [](A a) {
          return conv2d(a[0], a[1], {},
@@ -151,29 +154,33 @@ inline const std::vector<Kind>& kinds() {
                         .padding = static_cast<int>(a.n(1)),
                         .groups = static_cast<int>(a.n(2))});
        }},
-      {"max_pool2d", "max_pool2d($0, {.kernel = #0})",
-       [](A a) { return max_pool2d(a[0], {.kernel = static_cast<int>(a.n(0))}); }},
-      {"avg_pool2d", "avg_pool2d($0, {.kernel = #0})",
-       [](A a) { return avg_pool2d(a[0], {.kernel = static_cast<int>(a.n(0))}); }},
+      {"max_pool2d", "max_pool2d($0, {.kernel_size = #0})",
+       [](A a) { return max_pool2d(a[0], {.kernel_size = static_cast<int>(a.n(0))}); }},
+      {"avg_pool2d", "avg_pool2d($0, {.kernel_size = #0})",
+       [](A a) { return avg_pool2d(a[0], {.kernel_size = static_cast<int>(a.n(0))}); }},
       {"batch_norm", "batch_norm($0, $1, $2)",
        [](A a) { return batch_norm(a[0], a[1], a[2], 1e-2); }},
       {"layer_norm", "layer_norm($0, $1)", [](A a) { return layer_norm(a[0], a[1], {}, 1e-2); }},
       {"reshape", "reshape($0, @)", [](A a) { return reshape(a[0], a.shape()); }},
-      {"transpose", "transpose($0)", [](A a) { return transpose(a[0]); }},
-      {"swap", "swapped($0)", [](A a) { return swapped(a[0]); }},
-      {"rotate", "transpose($0, {1, …, 0})",
+      {"permute", "permute($0, {…, 1, 0})",
        [](A a) {
-         Axes axes;
+         Dims axes;
+         for (int i = a[0].rank() - 1; i >= 0; --i) axes.push_back(i);
+         return permute(a[0], axes);
+       }},
+      {"swap", "swapped($0)", [](A a) { return swapped(a[0]); }},
+      {"rotate", "permute($0, {1, …, 0})",
+       [](A a) {
+         Dims axes;
          for (int i = 1; i < a[0].rank(); ++i) axes.push_back(i);
          axes.push_back(0);
-         return transpose(a[0], axes);
+         return permute(a[0], axes);
        }},
       {"expand", "expand($0, @)", [](A a) { return expand(a[0], a.shape()); }},
-      {"slice", "slice($0, #0, #1, #2)",
-       [](A a) { return slice(a[0], static_cast<int>(a.n(0)), a.n(1), a.n(2)); }},
+      {"narrow", "narrow($0, #0, #1, #2)",
+       [](A a) { return narrow(a[0], static_cast<int>(a.n(0)), a.n(1), a.n(2)); }},
       {"flip", "flip($0, #0)", [](A a) { return flip(a[0], static_cast<int>(a.n(0))); }},
-      {"concat", "concat({$0, $1}, #0)",
-       [](A a) { return concat({a[0], a[1]}, static_cast<int>(a.n(0))); }},
+      {"cat", "cat({$0, $1}, #0)", [](A a) { return cat({a[0], a[1]}, static_cast<int>(a.n(0))); }},
       {"embedding", "embedding($0, $1)", [](A a) { return embedding(a[0], a[1]); }},
       {"one_hot", "one_hot($0, #0)", [](A a) { return one_hot(a[0], a.n(0), a.dtype); }},
       {"dropout", "dropout($0, 0.25)", [](A a) { return dropout(a[0], 0.25); }},

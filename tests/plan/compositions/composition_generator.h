@@ -189,7 +189,7 @@ class Composer {
     const int x = any();
     const int64_t axes = some_axes(x), keep = static_cast<int64_t>(d_.below(2));
     const int r =
-        add(exact() ? any_of("sum", "mean", "max", "norm") : any_of("sum", "mean", "norm"), {x},
+        add(exact() ? any_of("sum", "mean", "amax", "norm") : any_of("sum", "mean", "norm"), {x},
             {axes, keep});
     if (keep && d_.below(2)) add(any_of("sub", "mul"), {x, r});
   }
@@ -197,7 +197,7 @@ class Composer {
     const int x = any();
     const Shape s = shape(x);
     switch (d_.below(8)) {
-      case 0: add("transpose", {x}); break;
+      case 0: add("permute", {x}); break;
       case 1: s.rank() >= 2 ? add("swap", {x}) : kNone; break;
       case 2: s.rank() >= 2 ? add("rotate", {x}) : kNone; break;
       case 3: add("reshape", {x}, {}, {s.numel()}); break;
@@ -214,7 +214,7 @@ class Composer {
           const auto axis = static_cast<int64_t>(d_.below(static_cast<size_t>(s.rank())));
           const int64_t n = s[static_cast<int>(axis)],
                         start = n ? static_cast<int64_t>(d_.below(static_cast<size_t>(n))) : 0;
-          add("slice", {x}, {axis, start, n - start});
+          add("narrow", {x}, {axis, start, n - start});
         }
         break;
       case 6:
@@ -230,7 +230,7 @@ class Composer {
             for (int i = 0; fits && i < s.rank(); ++i) fits = i == axis || o[i] == s[i];
             return fits;
           });
-          add("concat", {x, y}, {axis});
+          add("cat", {x, y}, {axis});
         }
     }
   }

@@ -191,9 +191,9 @@ TEST(Penalties, AProductBesideNormalizedRowsHasTheSameBits) {
     auto run = [&](Tier t) {
       const InTier in_tier(t);
       Parameter x(tensor_f32(s, 1));
-      const Tensor gram = matmul(x, x, false, true),
+      const Tensor gram = matmul(x, x, {.transpose_b = true}),
                    unit = Tensor(x) / sqrt(sum(square(Tensor(x)), {1}, true));
-      const Tensor loss = sum(gram) + sum(square(gram - matmul(unit, unit, false, true)));
+      const Tensor loss = sum(gram) + sum(square(gram - matmul(unit, unit, {.transpose_b = true})));
       loss.backward();
       return Bits{x.grad().to_vector<float>(), {loss.item<float>()}};
     };

@@ -169,7 +169,7 @@ TEST(Constants, DrawsAreMadeAnew) {
   NoGrad off;
   const Parameter w(tensor_f32({1000}, 1));
   const Tensor x = tensor_f32({1000}, 2);
-  auto sum = [&] { return x + w * uniform({1000}); };
+  auto sum = [&] { return x + w * rand({1000}); };
   auto run = [&] { return sum().to_vector<float>(); };
   EXPECT_NE(run(), run());
   EXPECT_EQ(derived_bytes({}), 0);

@@ -80,7 +80,7 @@ TEST(Fuse, SoftmaxWithAMask) {
   const Tensor x = tensor_f32({4, 7}, 1), mask = tensor_f32({4, 7}, 2) > 0.0;
   flush();
   EXPECT_EQ(steps([&] {
-              Tensor z = where(mask, x * 0.5, -1e9), e = exp(z - max(z, {1}, true));
+              Tensor z = where(mask, x * 0.5, -1e9), e = exp(z - amax(z, {1}, true));
               return e / sum(e, {1}, true);
             }),
             R"(

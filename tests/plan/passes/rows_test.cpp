@@ -17,11 +17,11 @@ using Tensors = std::vector<Tensor>;
 // ---- as people write it -------------------------------------------------------------------------
 
 Tensor own_softmax(const Tensor& x) {
-  const Tensor e = exp(x - max(x, {-1}, true).detach());
+  const Tensor e = exp(x - amax(x, {-1}, true).detach());
   return e / sum(e, {-1}, true);
 }
 Tensor own_logsumexp(const Tensor& x) {
-  const Tensor top = max(x, {-1}, true).detach();
+  const Tensor top = amax(x, {-1}, true).detach();
   return reshape(log(sum(exp(x - top), {-1}, true)) + top, {x.size(0)});
 }
 Tensor own_layer_norm(const Tensor& x, const Tensor& w, const Tensor& b) {
@@ -37,7 +37,7 @@ Tensor cosine(const Tensor& x, const Tensor& y) {
 }
 /// Lin et al. 2017, from logits and one-hot targets: −(1 − p)² ln p of the right class.
 Tensor focal(const Tensor& x, const Tensor& one_hot) {
-  const Tensor shifted = x - max(x, {-1}, true).detach();
+  const Tensor shifted = x - amax(x, {-1}, true).detach();
   const Tensor log_p = sum(shifted * one_hot, {-1}) - log(sum(exp(shifted), {-1}));
   return square(1.0 - exp(log_p)) * -log_p;
 }
@@ -150,10 +150,12 @@ TEST(Rows, WhatIsNotOneKernel) {
 sum f32[1, 7] 1 in 1 out
 sub f32[4, 7] 2 in 1 out
 )") << "columns are complete only at the end";
-  EXPECT_EQ(steps([&] { return Tensors{own_softmax(transpose(own_softmax(transpose(x))))}; }), R"(
-transpose f32[7, 4] 1 in 1 out
+  EXPECT_EQ(
+      steps([&] { return Tensors{own_softmax(transpose(own_softmax(transpose(x, 0, 1)), 0, 1))}; }),
+      R"(
+permute f32[7, 4] 1 in 1 out
 fused(max, sub, exp, sum, div) f32[7, 4] 1 in 1 out
-transpose f32[4, 7] 1 in 1 out
+permute f32[4, 7] 1 in 1 out
 fused(max, sub, exp, sum, div) f32[4, 7] 1 in 1 out
 )") << "another order in memory";
   const Tensor inner = tensor_f32({4, 3, 5}, 1);
@@ -185,7 +187,7 @@ TEST(Rows, ShapesHaveTheSameBitsInBothTiers) {
         const Tensor out = own_layer_norm(own_softmax(Tensor(p)) * y, Tensor(q), w),
                      lse = log(sum(exp(out), {-1}));
         (sum(out * y) + sum(lse)).backward();
-        return Tensors{out, lse, p.grad(), q.grad(), max(out, {-1}), max(out, {0})};
+        return Tensors{out, lse, p.grad(), q.grad(), amax(out, {-1}), amax(out, {0})};
       };
       const auto cold = bits_in(Tier::cold, program);
       const int before = Session::current().threads();
@@ -229,7 +231,8 @@ TEST(Rows, NotANumberStaysInItsRow) {
   const Tensor x = tensor(v, Shape{4, 10});
   for (Tier t : {Tier::cold, Tier::planned}) {
     const InTier in(t);
-    const auto top = max(x, {1}).to_vector<float>(), y = (x - max(x, {1}, true)).to_vector<float>();
+    const auto top = amax(x, {1}).to_vector<float>(),
+               y = (x - amax(x, {1}, true)).to_vector<float>();
     EXPECT_EQ(top[0], 1.0f);
     EXPECT_TRUE(std::isnan(top[1]));
     EXPECT_EQ(top[2], 1.0f);
@@ -264,7 +267,7 @@ Tensor row_graph(uint64_t seed, size_t ops) {
     Tensor z;
     switch (kind) {
       case 0: z = sum(a[i], {1}, true); break;
-      case 1: z = reshape(max(a[i], {1}), {6, 1}); break;
+      case 1: z = reshape(amax(a[i], {1}), {6, 1}); break;
       case 2:
       case 3:
       case 5: z = maximum(a[i], b[k]); break;

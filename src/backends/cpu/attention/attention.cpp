@@ -33,14 +33,16 @@ struct Problem {
     const int64_t t = q[rank - 2], s = k[rank - 2], d = q[rank - 1];
     int64_t heads = 1;
     for (int i = 0; i < rank - 2; ++i) heads *= q[i];
-    return {heads,           t, s, d, a.scale, a.causal ? 1 : s, {1, t * d, 0, d}, {1, s * d, 0, d},
-            {1, t * d, 0, d}};
+    return {
+        heads,           t, s, d, a.scale, a.is_causal ? 1 : s, {1, t * d, 0, d}, {1, s * d, 0, d},
+        {1, t * d, 0, d}};
   }
   /// qkv [B, T, 3·H·D].
   static Problem packed(const Shape& qkv, const AttentionAttr& a) {
-    const int64_t t = qkv[1], c = qkv[2] / 3, d = c / a.heads;
-    const Heads in{a.heads, t * 3 * c, d, 3 * c};
-    return {qkv[0] * a.heads, t, t, d, a.scale, a.causal ? 1 : t, in, in, {a.heads, t * c, d, c}};
+    const int64_t t = qkv[1], c = qkv[2] / 3, d = c / a.num_heads;
+    const Heads in{a.num_heads, t * 3 * c, d, 3 * c};
+    return {qkv[0] * a.num_heads,      t, t, d, a.scale, a.is_causal ? 1 : t, in, in,
+            {a.num_heads, t * c, d, c}};
   }
   template <class T> AttentionHead<T> head(int64_t h, const T* q_data, const T* k, const T* v,
                                            int64_t first_sees) const {

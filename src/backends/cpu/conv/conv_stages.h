@@ -38,7 +38,7 @@ struct ConvLane {
 /// Makes and runs the stages of one convolution.
 class ConvStages {
  public:
-  /// `slice`: output channels of a stage, where the lanes share those of one sample; 0: all.
+  /// `narrow`: output channels of a stage, where the lanes share those of one sample; 0: all.
   ConvStages(Direction direction, const Geometry& g, bool bias, int64_t slice);
 
   /// For chunks of so many samples, and for the rest of them unless it is 0. May throw

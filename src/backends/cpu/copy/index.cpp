@@ -44,7 +44,7 @@ template <class F> void along_axis(const char* op, const Shape& x, const Shape& 
 }
 
 const RegisterKernel register_gather(gather_op, [](const Step& step) {
-  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const int axis = static_cast<const DimAttr*>(step.attr)->dim;
   const Shape x = step.in[0].shape, index = step.in[1].shape;
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
@@ -66,7 +66,7 @@ template <class T> T wrapping_add(T a, T b) {
 }
 
 const RegisterKernel register_scatter_add(scatter_add_op, [](const Step& step) {
-  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const int axis = static_cast<const DimAttr*>(step.attr)->dim;
   const Shape x = step.in[0].shape, index = step.in[1].shape;
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
@@ -103,7 +103,7 @@ const RegisterKernel register_embedding(embedding_op, [](const Step& step) {
 
 const RegisterKernel register_one_hot(one_hot_op, [](const Step& step) {
   const int64_t n = step.in[0].shape.numel(),
-                classes = static_cast<const OneHotAttr*>(step.attr)->classes;
+                classes = static_cast<const OneHotAttr*>(step.attr)->num_classes;
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto index) {
     with_type(step.out[0].dtype, [&](auto element) {

@@ -159,7 +159,7 @@ template <class R, class T, class O> struct IntegerReduction : Kernel {
 };
 
 template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
-  const Walk w = walk_of(step.in[0].shape, static_cast<const ReduceAttr*>(step.attr)->axes);
+  const Walk w = walk_of(step.in[0].shape, static_cast<const ReduceAttr*>(step.attr)->dim);
   const int64_t n_out = step.out[0].shape.numel(), n_in = step.in[0].shape.numel();
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
@@ -175,10 +175,10 @@ template <class R, int16_t kReduction> std::unique_ptr<Kernel> make(const Step& 
   return is_float(step.in[0].dtype) ? make_reduction(kReduction, step) : integer_reduction<R>(step);
 }
 const RegisterKernel register_sum(sum_op, make<Sum, Expr::kSum>);
-const RegisterKernel register_max(max_op, make<Max, Expr::kMax>);
+const RegisterKernel register_max(amax_op, make<Max, Expr::kMax>);
 
 const RegisterKernel register_argmax(argmax_op, [](const Step& step) {
-  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const int axis = static_cast<const DimAttr*>(step.attr)->dim;
   const Shape& s = step.in[0].shape;
   int64_t outer = 1, n = s[axis], inner = 1;
   for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];

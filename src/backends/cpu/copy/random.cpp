@@ -113,7 +113,7 @@ class Permutation final : public Kernel {
   int64_t n_, grain_ = cpu_tuning().thread_random_blocks;
 };
 
-const RegisterKernel register_permutation(permutation_op,
+const RegisterKernel register_permutation(randperm_op,
                                           [](const Step& step) -> std::unique_ptr<Kernel> {
                                             return std::make_unique<Permutation>(step);
                                           });

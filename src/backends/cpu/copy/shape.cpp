@@ -59,17 +59,15 @@ const RegisterKernel register_arange(arange_op, [](const Step& step) {
   return kernel;
 });
 
-const RegisterKernel register_transpose(transpose_op,
-                                        [](const Step& step) -> std::unique_ptr<Kernel> {
-                                          const auto& p = *static_cast<const PermAttr*>(step.attr);
-                                          const auto strides = row_major(step.in[0].shape);
-                                          std::array<int64_t, 8> moved{};
-                                          for (int i = 0; i < step.out[0].shape.rank(); ++i)
-                                            moved[static_cast<size_t>(i)] =
-                                                strides[static_cast<size_t>(p.axes[i])];
-                                          return make_strided_copy(step.out[0].dtype,
-                                                                   step.out[0].shape, moved);
-                                        });
+const RegisterKernel register_transpose(
+    permute_op, [](const Step& step) -> std::unique_ptr<Kernel> {
+      const auto& p = *static_cast<const PermuteAttr*>(step.attr);
+      const auto strides = row_major(step.in[0].shape);
+      std::array<int64_t, 8> moved{};
+      for (int i = 0; i < step.out[0].shape.rank(); ++i)
+        moved[static_cast<size_t>(i)] = strides[static_cast<size_t>(p.dims[i])];
+      return make_strided_copy(step.out[0].dtype, step.out[0].shape, moved);
+    });
 
 const RegisterKernel register_expand(expand_op, [](const Step& step) -> std::unique_ptr<Kernel> {
   return make_strided_copy(step.out[0].dtype, step.out[0].shape,
@@ -80,15 +78,15 @@ const RegisterKernel register_expand(expand_op, [](const Step& step) -> std::uni
 struct SliceGeometry {
   int64_t outer, size, length, step, row, grain = cpu_tuning().thread_copy_bytes;
   DType start_dtype;
-  SliceGeometry(const ValueDesc& whole, const SliceAttr& a, DType start)
+  SliceGeometry(const ValueDesc& whole, const NarrowAttr& a, DType start)
       : outer(1),
-        size(whole.shape[a.axis]),
+        size(whole.shape[a.dim]),
         length(a.length),
         step(a.step),
         row(itemsize(whole.dtype)),
         start_dtype(start) {
-    for (int i = 0; i < a.axis; ++i) outer *= whole.shape[i];
-    for (int i = a.axis + 1; i < whole.shape.rank(); ++i) row *= whole.shape[i];
+    for (int i = 0; i < a.dim; ++i) outer *= whole.shape[i];
+    for (int i = a.dim + 1; i < whole.shape.rank(); ++i) row *= whole.shape[i];
   }
   /// A computed start is clamped so that nothing outside is touched.
   int64_t start(const void* p) const {
@@ -110,8 +108,8 @@ struct SliceGeometry {
   }
 };
 
-const RegisterKernel register_slice(slice_op, [](const Step& step) {
-  const SliceGeometry g(step.in[0], *static_cast<const SliceAttr*>(step.attr), step.in[1].dtype);
+const RegisterKernel register_slice(narrow_op, [](const Step& step) {
+  const SliceGeometry g(step.in[0], *static_cast<const NarrowAttr*>(step.attr), step.in[1].dtype);
   return make_kernel([g](const void* const* in, void* const* out) {
     const char* x = static_cast<const char*>(in[0]);
     char* y = static_cast<char*>(out[0]);
@@ -122,7 +120,7 @@ const RegisterKernel register_slice(slice_op, [](const Step& step) {
 });
 
 const RegisterKernel register_slice_update(slice_update_op, [](const Step& step) {
-  const SliceGeometry g(step.in[0], *static_cast<const SliceAttr*>(step.attr), step.in[2].dtype);
+  const SliceGeometry g(step.in[0], *static_cast<const NarrowAttr*>(step.attr), step.in[2].dtype);
   const int64_t bytes = step.out[0].shape.numel() * itemsize(step.out[0].dtype);
   return make_kernel([g, bytes](const void* const* in, void* const* out) {
     char* y = static_cast<char*>(out[0]);
@@ -134,8 +132,8 @@ const RegisterKernel register_slice_update(slice_update_op, [](const Step& step)
   });
 });
 
-const RegisterKernel register_concat(concat_op, [](const Step& step) {
-  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+const RegisterKernel register_concat(cat_op, [](const Step& step) {
+  const int axis = static_cast<const DimAttr*>(step.attr)->dim;
   const Shape& s = step.out[0].shape;
   int64_t outer = 1, inner = itemsize(step.out[0].dtype);
   for (int i = 0; i < axis; ++i) outer *= s[i];

@@ -267,7 +267,7 @@ std::unique_ptr<Kernel> make_reduction(int16_t reduction, const Step& step) {
              .per = Expr::Per::kept}};
   e.results = {1};
   e.space = step.in[0].shape;
-  e.axes = static_cast<const ReduceAttr*>(step.attr)->axes;
+  e.axes = static_cast<const ReduceAttr*>(step.attr)->dim;
   return make_reductions(e, step.in, step.out);
 }
 

@@ -21,8 +21,9 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
   for (int64_t i = 0; i < p; ++i)
     for (int64_t j = 0; j < q; ++j) {
       const int64_t top = i * a.stride - a.padding, left = j * a.stride - a.padding;
-      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel),
-                    c0 = std::max<int64_t>(0, left), c1 = std::min<int64_t>(w, left + a.kernel);
+      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel_size),
+                    c0 = std::max<int64_t>(0, left),
+                    c1 = std::min<int64_t>(w, left + a.kernel_size);
       int64_t best = r0 * w + c0;
       T m = x[best];
       for (int64_t r = r0; r < r1; ++r)
@@ -39,7 +40,7 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
 }
 
 PoolBlocks blocks_of(const Shape& x, const Shape& y, const PoolAttr& a) {
-  return {x[2], x[3], y[2], y[3], x[4], a.kernel, a.stride, a.padding};
+  return {x[2], x[3], y[2], y[3], x[4], a.kernel_size, a.stride, a.padding};
 }
 
 /// Blocks of channels, [N, C/b, H, W, b]: f32 only.
@@ -86,7 +87,7 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
       for (int64_t j = 0; j < y[3]; ++j)
         starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
   const int64_t grain =
-      cpu_tuning().thread_pool_elements / std::max<int64_t>(1, y[2] * y[3] * a.kernel);
+      cpu_tuning().thread_pool_elements / std::max<int64_t>(1, y[2] * y[3] * a.kernel_size);
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
     parallel_chunks(planes, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
@@ -96,8 +97,8 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
         int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
         if constexpr (std::is_same_v<T, float>)
           if (!starts.empty()) {
-            if (pool_rows(plane, {x[3], y[2], y[3], a.kernel, a.stride}, values, at)) continue;
-            pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
+            if (pool_rows(plane, {x[3], y[2], y[3], a.kernel_size, a.stride}, values, at)) continue;
+            pool_windows(plane, starts.data(), to, a.kernel_size, x[3], values, at);
             continue;
           }
         pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);

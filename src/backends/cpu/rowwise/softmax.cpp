@@ -42,7 +42,7 @@ template <class T, bool log_form> void strided_row(const T* x, T* y, int64_t n, 
 }
 
 template <class T, bool log_form> std::unique_ptr<Kernel> make(const Step& step) {
-  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const int axis = static_cast<const DimAttr*>(step.attr)->dim;
   const Shape& s = step.in[0].shape;
   int64_t outer = 1, n = s[axis], inner = 1;
   for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
