@@ -52,8 +52,10 @@ double median(std::vector<double>& v) {
 /// `record` records a step and ends it with a flush.
 template <class F> void report(const char* what, int rounds, F&& record) {
   for (int i = 0; i < 3; ++i) record();
-  Stopwatch watch;
-  profiler_hooks = &watch;
+  const auto listening = std::make_shared<Stopwatch>();
+  const Stopwatch& watch = *listening;
+  const Session session = Session::current();
+  session.state().start_profiler(listening);
   std::vector<double> before, between, after;
   const int64_t plans = plan_stats().plans;
   for (int i = 0; i < rounds; ++i) {
@@ -62,7 +64,7 @@ template <class F> void report(const char* what, int rounds, F&& record) {
     before.push_back(watch.before);
     between.push_back(watch.between);
   }
-  profiler_hooks = nullptr;
+  session.state().stop_profiler();
   const auto nodes = static_cast<double>(watch.nodes);
   std::printf(
       "%-22s %5zu nodes %4zu kernels   to the first kernel %6.1f ns/node (%.0f µs)   between "

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Profiles of a thread's programs: the time of each op, module and host span.
+// Profiles of a session's programs: the time of each op, module and host span.
 //
-//   Profiler profiler;
+//   Profiler profiler;                        // of this thread's session
+//   Profiler of_training(trainer.session());
 //   for (int i = 0; i < 20; ++i) step();
 //   for (const ProfileRow& op : profiler.report().by_op) …
 #pragma once
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "suanli/base.h"
+#include "suanli/session.h"
 
 namespace suanli {
 
@@ -26,13 +27,14 @@ struct ProfileRow {
 struct ProfileEvent {
   std::string name, module;  ///< `module` is empty for a span, or for a kernel outside modules.
   bool kernel = false;
+  int64_t thread = 0;  ///< Threads are counted from 0, in the order of their first events.
   double start = 0, seconds = 0;  ///< Since the profiler began.
   int64_t flops = 0, bytes = 0;
 };
 
 struct ProfileReport {
   double seconds = 0;          ///< Since the profiler began.
-  double kernel_seconds = 0;   ///< The time in kernels.
+  double kernel_seconds = 0;   ///< The time in kernels, summed over the threads.
   /// The time of the profiler itself, which is not part of the other times.
   double own_seconds = 0;
   int64_t kernels = 0, flops = 0, bytes = 0;
@@ -43,11 +45,12 @@ struct ProfileReport {
   std::vector<ProfileRow> spans;
 };
 
-/// While it exists, records the programs of the thread that made it. Each thread may have one at a
-/// time; a second one throws ArgumentError. Everything is kept, about 150 bytes per kernel.
+/// While it exists, records the programs of a session, on every thread that computes in it. A
+/// session has one at a time; a second one throws StateError. Everything is kept, about 150 bytes
+/// per kernel.
 class SUANLI_API Profiler {
  public:
-  Profiler();
+  explicit Profiler(Session session = Session::current());
   ~Profiler();
   Profiler(const Profiler&) = delete;
 
@@ -56,7 +59,8 @@ class SUANLI_API Profiler {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  Session session_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace suanli

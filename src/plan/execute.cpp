@@ -11,7 +11,6 @@
 #include "plan/build/cache.h"
 #include "plan/explain/print_explanation.h"
 #include "runtime/derived.h"
-#include "runtime/profiler.h"
 #include "runtime/session.h"
 #include "suanli/plan.h"
 #include "tensor/recorder.h"
@@ -133,7 +132,7 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
     }
     return nullptr;
   };
-  ProfilerHooks* const hooks = profiler_hooks;
+  ProfilerHooks* const hooks = settings.profiler;
   for (PlannedStep& s : plan.steps) {
     if (in_.size() < s.in.size()) in_.resize(s.in.size());
     if (out_.size() < s.out.size()) out_.resize(s.out.size());
@@ -254,19 +253,20 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
 PlanStats plan_stats() { return stats(); }
 
 void PlanExecutor::execute(Recorder& recorder, size_t count) {
-  ProfilerSpan span("flush");
+  const Session::State& session = recorder.session();
+  const std::shared_ptr<ProfilerHooks> profiler = session.profiler();
+  ProfilerSpan span(profiler, "flush");
   tape_.build(recorder.pending(), count, recorder.touched());
   if (tape_.nodes.empty()) return;
-  const Session::State& session = recorder.session();
-  const RunSettings settings{*session.account, session.check_nan, session.poison};
+  const RunSettings settings{*session.account, session.check_nan, session.poison, profiler.get()};
   // NaN checks use the cold tier: the error could not name one op of a fused kernel.
   const Tier tier = settings.check_nan ? Tier::cold : session.tier.load();
   const auto of_plan = PlanSettings::of(session, tier, tape_.nodes[0]->device);
   PlanLease lease(tape_, of_plan);
   std::unique_ptr<Plan>& plan = lease.plan;
-  if (profiler_hooks) profiler_hooks->plan_found(!plan);
+  if (profiler) profiler->plan_found(!plan);
   if (!plan) {
-    ProfilerSpan building("build plan");
+    ProfilerSpan building(profiler, "build plan");
     const PrintedExplanation printed;
     plan = Plan::build(tape_, of_plan);
     ++stats().plans;

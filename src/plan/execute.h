@@ -4,6 +4,7 @@
 #include <span>
 
 #include "plan/build/plan.h"
+#include "runtime/profiler.h"
 #include "tensor/executor.h"
 
 namespace suanli {
@@ -12,6 +13,7 @@ namespace suanli {
 struct RunSettings {
   MemoryAccount& account;
   bool check_nan, poison;
+  ProfilerHooks* profiler;  // null: none listens
 };
 
 class PlanExecutor : public Executor {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a profiler listens: kernels, plans, and named spans of the host's work.
+// Where a profiler listens to a session: kernels, plans, and named spans of the host's work.
 #pragma once
+#include "runtime/session.h"
 #include "runtime/step.h"
 
 namespace suanli {
 
-/// Hooks that follow one thread's work. Spans nest; steps lie in spans.
+/// Hooks that follow a session's work. Any thread may call them. On one thread, spans nest and
+/// contain steps.
 class ProfilerHooks {
  public:
   virtual ~ProfilerHooks() = default;
@@ -18,23 +20,22 @@ class ProfilerHooks {
   virtual void step_ends(const Step& step, int64_t flops, int64_t bytes, uint32_t scope) = 0;
 };
 
-/// The hooks of this thread; null while nobody profiles it. A thread's own, so that a profiler may
-/// come and go while other threads compute.
-extern constinit thread_local ProfilerHooks* profiler_hooks;
-
-/// Names what this thread does while it lives.
+/// Names what this thread does in a session while it lives. It keeps the hooks alive, so a profiler
+/// may end meanwhile.
 class ProfilerSpan {
  public:
-  explicit ProfilerSpan(const char* name) : hooks_(profiler_hooks) {
+  ProfilerSpan(std::shared_ptr<ProfilerHooks> hooks, const char* name) : hooks_(std::move(hooks)) {
     if (hooks_) hooks_->span_begins(name);
   }
+  ProfilerSpan(const Session& session, const char* name)
+      : ProfilerSpan(session.state().profiler(), name) {}
   ~ProfilerSpan() {
-    if (hooks_ && hooks_ == profiler_hooks) hooks_->span_ends();  // it may have gone meanwhile
+    if (hooks_) hooks_->span_ends();
   }
   ProfilerSpan(const ProfilerSpan&) = delete;
 
  private:
-  ProfilerHooks* hooks_;
+  const std::shared_ptr<ProfilerHooks> hooks_;
 };
 
 }  // namespace suanli

@@ -4,6 +4,7 @@
 #include "base/system/environment.h"
 #include "base/text/text.h"
 #include "runtime/backend.h"
+#include "runtime/profiler.h"
 
 namespace suanli {
 
@@ -46,6 +47,27 @@ Session::State::State(const State& like)
       own_pool_(std::make_unique<ThreadPool>(like.pool.threads())),
       pool(*own_pool_) {
   account->copy_limits(*like.account);
+}
+
+std::shared_ptr<ProfilerHooks> Session::State::profiler() const {
+  if (!profiled_.load(std::memory_order_relaxed)) return nullptr;
+  const std::lock_guard lock(profiler_mutex_);
+  return profiler_;
+}
+
+bool Session::State::start_profiler(std::shared_ptr<ProfilerHooks> hooks) {
+  const std::lock_guard lock(profiler_mutex_);
+  if (profiler_) return false;
+  profiler_ = std::move(hooks);
+  profiled_ = true;
+  return true;
+}
+
+void Session::State::stop_profiler() {
+  std::shared_ptr<ProfilerHooks> former;  // ends without the lock
+  const std::lock_guard lock(profiler_mutex_);
+  profiled_ = false;
+  former = std::move(profiler_);
 }
 
 Session Session::default_session() {

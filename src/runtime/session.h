@@ -3,12 +3,15 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 #include "base/threads/thread_pool.h"
 #include "runtime/storage.h"
 #include "suanli/session.h"
 
 namespace suanli {
+
+class ProfilerHooks;
 
 /// Read by programs where they are flushed, written by any thread.
 struct Session::State : std::enable_shared_from_this<Session::State> {
@@ -28,9 +31,18 @@ struct Session::State : std::enable_shared_from_this<Session::State> {
   std::atomic<Device> device{Device{}};
   const AccountHandle account;
 
+  /// The hooks of the session's profiler; null if none listens. A program asks once, at its flush.
+  std::shared_ptr<ProfilerHooks> profiler() const;
+  /// Returns false, with no effect, if a profiler listens already.
+  bool start_profiler(std::shared_ptr<ProfilerHooks> hooks);
+  void stop_profiler();
+
  private:
   std::unique_ptr<ThreadPool> own_pool_;  // null: the default one
   std::atomic<uint64_t> streams_{0};
+  std::atomic<bool> profiled_{false};  // so that a program takes no lock without a profiler
+  mutable std::mutex profiler_mutex_;
+  std::shared_ptr<ProfilerHooks> profiler_;
 
  public:
   ThreadPool& pool;

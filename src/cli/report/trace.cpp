@@ -23,7 +23,7 @@ void write_trace(const std::string& path, const std::vector<ProfileEvent>& event
                                 {"cat", e.kernel ? "kernel" : "host"},
                                 {"ph", "X"},
                                 {"pid", process},
-                                {"tid", int64_t{1}},
+                                {"tid", e.thread + 1},
                                 {"ts", e.start * 1e6},
                                 {"dur", e.seconds * 1e6}};
       if (e.kernel)

@@ -158,7 +158,7 @@ int run(const Arguments& args) {
   Roofs roofs = machine_roofs();
   const int64_t steps = args.integer("--steps", 20);
   trainer.take_steps(args.integer("--warm-up", 3));
-  Profiler profiler;
+  Profiler profiler(trainer.session());
   trainer.take_steps(steps);
   const ProfileReport report = profiler.report();
   // A product above the roof says that the roof was measured while the machine was busy.

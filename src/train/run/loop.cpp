@@ -102,18 +102,18 @@ void TrainingLoop::say_forecast() {
 Tensor TrainingLoop::record_gradients(const data::Batch& batch, double share) {
   Tensor loss;
   {
-    ProfilerSpan span("forward");
+    ProfilerSpan span(s_.session, "forward");
     const Tensor output = s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev));
     loss = s_.training_loss ? s_.training_loss(output, batch.y) : t_.loss(output, batch.y);
   }
-  ProfilerSpan span("backward");
+  ProfilerSpan span(s_.session, "backward");
   if (share == 1 && !s_.class_weights.some_are_0) loss.backward();
   else (loss * share).backward();
   return loss;
 }
 
 Tensor TrainingLoop::record_update(int64_t index) {
-  ProfilerSpan span("optimizer");
+  ProfilerSpan span(s_.session, "optimizer");
   const TrainConfig& c = s_.config;
   const int64_t steps = s_.steps_in_all();
   s_.optimizer->lr = c.lr * s_.schedule.factor(std::min(index, steps - 1), steps);
@@ -182,13 +182,13 @@ std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64
                 wanted = std::min(s_.samples_per_epoch() - first, c.accumulate * c.batch_size);
   if (wanted <= 0) return std::nullopt;
   auto read = [&] {
-    ProfilerSpan span("data");
+    ProfilerSpan span(s_.session, "data");
     data::Batch next;
     loader.next(next);
     return next;
   };
   data::Batch next = read();
-  ProfilerSpan span("step");
+  ProfilerSpan span(s_.session, "step");
   Step made{.loss = 0, .grad_norm = kNaN, .samples = 0, .batches = 0};
   std::vector<std::pair<Tensor, double>> losses;
   while (true) {

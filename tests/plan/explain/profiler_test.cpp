@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "runtime/profiler.h"
+#include "support/errors.h"
 #include "tensor/programs.h"
 
 namespace suanli {
@@ -24,7 +25,7 @@ const ProfileRow* row(const std::vector<ProfileRow>& rows, const std::string& na
   return nullptr;
 }
 
-TEST(Profiler, CountsWhatItsThreadRan) {
+TEST(Profiler, CountsWhatItsSessionRan) {
   product(8);
   Profiler profiler;
   EXPECT_EQ(product(8), 24);
@@ -47,26 +48,62 @@ TEST(Profiler, CountsWhatItsThreadRan) {
       << "spans without what lies in them";
 }
 
-TEST(Profiler, HearsNothingOfOtherThreads) {
-  Profiler profiler;
-  std::thread([] { product(8); }).join();
-  EXPECT_EQ(profiler.report().kernels, 0);
-  std::thread([] {
-    Profiler its_own;
+TEST(Profiler, TwoSessionsAreProfiledApart) {
+  Session one, two;
+  const Profiler of_one(one), of_two(two);
+  {
+    const Session::Use use(one);
     product(8);
-    EXPECT_GT(its_own.report().kernels, 0);
-  }).join();
-  EXPECT_EQ(profiler.report().kernels, 0);
+  }
+  EXPECT_EQ(row(of_one.report().by_op, "matmul")->calls, 1);
+  EXPECT_EQ(of_two.report().kernels, 0);
+  {
+    const Session::Use use(two);
+    product(8);
+    product(8);
+  }
+  product(8);  // in neither
+  EXPECT_EQ(row(of_one.report().by_op, "matmul")->calls, 1);
+  EXPECT_EQ(row(of_two.report().by_op, "matmul")->calls, 2);
 }
 
-TEST(Profiler, OneAtATime) {
-  {
-    Profiler profiler;
-    EXPECT_THROW(Profiler(), StateError);
-    EXPECT_NE(profiler_hooks, nullptr) << "the first one goes on";
+TEST(Profiler, HearsEveryThreadOfItsSession) {
+  Session session;
+  const Profiler profiler(session);
+  constexpr int kThreads = 3, kRounds = 20;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&] {
+      const Session::Use use(session);
+      for (int i = 0; i < kRounds; ++i) product(8);
+    });
+  for (std::thread& t : threads) t.join();
+  std::thread([] { product(8); }).join();  // in the default session
+  const ProfileReport r = profiler.report();
+  EXPECT_EQ(row(r.by_op, "matmul")->calls, kThreads * kRounds);
+  EXPECT_EQ(row(r.spans, "flush")->calls, kThreads * kRounds);
+  EXPECT_EQ(r.plan_hits + r.plans_built, kThreads * kRounds);
+  std::vector<int> products(kThreads);
+  double last = 0;
+  for (const ProfileEvent& e : profiler.events()) {
+    EXPECT_GE(e.start, last) << "in the order of their start";
+    last = e.start;
+    if (e.name == "matmul") ++products.at(static_cast<size_t>(e.thread));
   }
-  EXPECT_EQ(profiler_hooks, nullptr);
-  Profiler another;
+  EXPECT_EQ(products, std::vector<int>(kThreads, kRounds));
+}
+
+TEST(Profiler, OneAtATimeInASession) {
+  const Session session;
+  {
+    const Profiler profiler(session);
+    EXPECT_FAULT(StateError, Profiler{session}, .op = "Profiler", .argument = "session",
+                 .given = "a session with a profiler", .expected = "one profiler at a time");
+    EXPECT_NE(session.state().profiler(), nullptr) << "the first one goes on";
+    EXPECT_EQ(Session::current().state().profiler(), nullptr);
+  }
+  EXPECT_EQ(session.state().profiler(), nullptr);
+  const Profiler another(session);
 }
 
 TEST(Profiler, NamesModulesAndSurvivesSpansThatOutliveIt) {
@@ -74,7 +111,7 @@ TEST(Profiler, NamesModulesAndSurvivesSpansThatOutliveIt) {
   const Batch b = batch(0);
   auto profiler = std::make_unique<Profiler>();
   {
-    ProfilerSpan span("outer");
+    ProfilerSpan span(Session::current(), "outer");
     const float loss = cross_entropy(net(b.x), b.y).item();
     EXPECT_GT(loss, 0);
     const auto events = profiler->events();
@@ -87,7 +124,7 @@ TEST(Profiler, NamesModulesAndSurvivesSpansThatOutliveIt) {
     EXPECT_TRUE(product_in_module);
     profiler.reset();
   }
-  EXPECT_EQ(profiler_hooks, nullptr);
+  EXPECT_EQ(Session::current().state().profiler(), nullptr);
 }
 
 }  // namespace
