@@ -51,6 +51,7 @@ TEST(Config, RecipesFillWhatIsLeftOpen) {
 TEST(Config, OnlyWhatDecidesTheResultIsCompared) {
   TrainConfig a, b;
   b.loader_threads = 7;
+  b.threads = 5;
   b.checkpoint_every = 1;
   b.epochs = 9;
   b.out = "x";

@@ -136,8 +136,8 @@ TEST(Trainer, ARunStoppedAtAnyStepResumesBitExactly) {
 }
 
 /// Resume must restore the running statistics of batch normalization. The planned tier also changes
-/// the layout of convolutions to blocks of channels.
-TEST(Trainer, AResidualNetworkResumesBitExactly) {
+/// the layout of convolutions to blocks of channels. The number of compute threads changes no bit.
+TEST(Trainer, AResidualNetworkResumesBitExactlyWithOtherThreads) {
   TempFolder folder;
   auto config = [&](const char* name) {
     TrainConfig c;
@@ -146,6 +146,7 @@ TEST(Trainer, AResidualNetworkResumesBitExactly) {
     c.epochs = 2;
     c.batch_size = 8;
     c.lr = 0.01;
+    c.threads = 2;
     c.out = folder / name;
     return c;
   };
@@ -157,7 +158,14 @@ TEST(Trainer, AResidualNetworkResumesBitExactly) {
     first.should_stop = [&] { return steps >= 7; };
     EXPECT_TRUE(first.run().stopped);
   }
-  Trainer::resume(folder / "parts").run();
+  {
+    Trainer second = Trainer::resume(folder / "parts", {.threads = 3});
+    EXPECT_EQ(second.session().threads(), 3);
+    second.run();
+  }
+  const std::string log = read_file(folder / "parts" + "/log.txt");
+  EXPECT_NE(log.find("compute threads: 2 before, 3 from here on."), std::string::npos) << log;
+  EXPECT_EQ(log.find("bit-exact"), std::string::npos) << log;
   EXPECT_EQ(weights_of(folder / "parts") == weights_of(folder / "whole"), true);
   EXPECT_EQ(rows_of(folder / "parts"), rows_of(folder / "whole"));
 }

@@ -64,7 +64,7 @@ TrainResult TrainingLoop::run() {
   }
   s_.saved_at = clock();
   Progress& p = s_.progress();
-  if (!s_.resume_note.empty()) log(s_.resume_note);
+  for (const std::string& note : s_.resume_notes) log(note);
   if (s_.resumed)
     log(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ",
             s_.batches(), ")"));

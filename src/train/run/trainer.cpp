@@ -367,14 +367,8 @@ std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
     out += (out.empty() || what.empty() ? "" : "; ") + what;
   };
   add(data_differences(recorded.data, data));
-  Json settings = recorded.config;
-  if (settings.is_object()) settings.set("threads", config.threads);  // said below, in words
-  std::string changed = differences(settings, config);
+  const std::string changed = differences(recorded.config, config);
   add(changed.empty() ? "" : "config.toml was changed (" + changed + ")");
-  if (recorded.threads != config.threads)
-    add(str("it was trained with ", recorded.threads,
-            recorded.threads == 1 ? " compute thread" : " compute threads", ", now ",
-            config.threads));
   if (recorded.isa != kernels)
     add(str("it was trained on ", recorded.isa, ", this process runs ", kernels));
   if (const std::string here = numerics_in_force(device_from_name(config.device));
@@ -418,8 +412,11 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
                        .given = "not bit-exact here: " + why,
                        .remedy = "Force it to go on all the same.",
                        .settings = {"force"}});
-      s.resume_note = "not bit-exact from here on: " + why;
+      s.resume_notes.push_back("not bit-exact from here on: " + why);
     }
+    if (const int64_t before = checkpoint->provenance.threads; before != s.config.threads)
+      s.resume_notes.push_back(str("compute threads: ", before, " before, ", s.config.threads,
+                                   " from here on. The bits do not depend on them."));
     if (s.config.epochs < checkpoint->progress.epoch)
       throw ArgumentError({.argument = "epochs",
                            .given = str(s.config.epochs),
@@ -431,7 +428,8 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
     s.resumed = true;
     s.finished = s.trained() && path_exists(s.folder->file("summary.json"));
   } else {
-    s.resume_note = "it was stopped before its first checkpoint, so it begins at step 0";
+    s.resume_notes.emplace_back(
+        "it was stopped before its first checkpoint, so it begins at step 0");
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
   s.checkpoint.provenance = provenance_of(s.session, s.config, s.splits);

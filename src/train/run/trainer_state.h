@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/system/stopwatch.h"
 #include "suanli/loader.h"
@@ -54,7 +55,7 @@ struct Trainer::State {
   bool leaves_one_out = false;
   int64_t judged_batch = 0;  // the batch size that leaves_one_out was decided for; 0: none
   std::optional<RunForecast> forecast;  // of this configuration, once autotune() knows it
-  std::string resume_note;  // for the log, once it is open
+  std::vector<std::string> resume_notes;  // for the log, once it is open
 
   Stopwatch in_run;  // restarted by run()
   double seconds_before = 0;  // of earlier processes

@@ -77,7 +77,7 @@ const std::vector<ConfigField>& config_fields() {
       {"checkpoint_minutes", &C::checkpoint_minutes, Decides::nothing, "minutes; 0: none by time"},
       {"memory_limit", &C::memory_limit, Decides::nothing,
        "bytes that the run may take; 0: no limit"},
-      {"threads", &C::threads, Decides::result, "compute threads"},
+      {"threads", &C::threads, Decides::nothing, "compute threads"},
       {"loader_threads", &C::loader_threads, Decides::nothing,
        "that read data; results do not depend on them"},
       {"device", &C::device, Decides::result, ""},

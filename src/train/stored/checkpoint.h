@@ -52,10 +52,10 @@ struct Best {
   double loss = 0, accuracy = 0, balanced_accuracy = 0, rmse = 0;  // as Evaluation's
 };
 
-/// The origin of a checkpoint. All of it must be the same for a bit-exact resume.
+/// The origin of a checkpoint. A bit-exact resume needs the same one, except for `threads`.
 struct Provenance {
   std::string version, isa;
-  int64_t threads = 0;
+  int64_t threads = 0;  // for the log: no op's bits depend on them
   Json config;  // deciding_fields()
   Json data;  // kind, shape, classes, fingerprints
   // hash of the constants that order additions, in hexadecimal; empty in runs of older programs

@@ -206,8 +206,6 @@ def test_resume_elsewhere():
     altered("isa", lambda s, c: s.update(isa="sse4"), "it was trained on sse4")
     altered("numerics", lambda s, c: s.update(numerics="0" * 16), "the numerics table 0000000000000000, this process has", state("r")["numerics"])
     altered("unknown", lambda s, c: (s.pop("numerics"), None)[1], "before numerics tables were recorded")
-    other = 1 if state("r")["threads"] != 1 else 2
-    altered("threads", lambda s, c: None, f", now {other}", "compute thread", args=["--threads", other])
     altered("version", lambda s, c: s.update(version="0.0.9"), "version 0.0.9")
     altered("data", lambda s, c: s["data"]["train"].update(fingerprint="0" * 16), "the train data changed")
     altered("moved", lambda s, c: (s, c.replace("train=640", "train=704")), "the train data changed", "samples")
