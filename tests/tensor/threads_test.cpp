@@ -161,7 +161,7 @@ TEST(Threads, ReadersSeeWholeValuesWhileATrainingWrites) {
   on_threads(2, [&](int) {
     float last = 0;
     while (!done) {
-      if (!(p.shape() == Shape{1000})) ++wrong;
+      if (p.shape() != Shape{1000}) ++wrong;
       NoGrad off;
       const auto v = (Tensor(p) * 1.0).to_vector<float>();
       for (float e : v)

@@ -86,7 +86,7 @@ const Op conv2d_op{OpSchema{
           c.require_float(0);
           c.require_same_dtype();
           Shape out = conv_shape(c, c.shape(0), c.shape(1), c.attr<ConvAttr>());
-          if (c.inputs() == 3 && !(c.shape(2) == Shape{out[1]}))
+          if (c.inputs() == 3 && c.shape(2) != Shape{out[1]})
             c.fail(2, str(Shape{out[1]}, ", one per output channel"));
           c.out(0, out, c.dtype(0));
         },

@@ -19,7 +19,7 @@ const Op weighted_cross_entropy_op{OpSchema{
         [](Infer& c) {
           require_classes(c);
           if (c.dtype(1) != DType::i64) c.fail_dtype(1, "class numbers, i64");
-          if (const Shape& x = c.shape(0); c.inputs() == 3 && !(c.shape(2) == Shape{x[1]}))
+          if (const Shape& x = c.shape(0); c.inputs() == 3 && c.shape(2) != Shape{x[1]})
             c.fail(2, str(Shape{x[1]}, ", one per class of logits ", x));
           const double smoothing = c.attr<SmoothingAttr>().label_smoothing;
           if (!(smoothing >= 0 && smoothing <= 1))

@@ -59,7 +59,7 @@ void infer_batch_norm(Infer& c) {
   if (x.rank() < 2) c.fail(0, "rank 2 or more, [N, C, …]");
   c.require_same_dtype();
   for (int i = 1; i < c.inputs(); ++i)
-    if (!(c.shape(i) == Shape{x[1]})) c.fail(i, str(Shape{x[1]}, ", one per channel of input ", x));
+    if (c.shape(i) != Shape{x[1]}) c.fail(i, str(Shape{x[1]}, ", one per channel of input ", x));
   c.out(0, x, c.dtype(0));
 }
 

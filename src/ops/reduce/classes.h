@@ -11,7 +11,7 @@ inline void require_classes(const Infer& c) {
   c.require_float(0);
   const Shape& x = c.shape(0);
   c.require_rank(0, 2, "[N, C]");
-  if (!(c.shape(1) == Shape{x[0]}))
+  if (c.shape(1) != Shape{x[0]})
     c.fail(1, str(Shape{x[0]}, ", one per row of ", c.argument(0), " ", x));
 }
 

@@ -141,8 +141,7 @@ const Op cross_entropy_grad_op{OpSchema{
           if (c.dtype(2) != DType::i64) c.fail_dtype(2, "i64");
           const Shape& x = c.shape(1);
           const int64_t rows = x.rank() == 2 ? x[0] : -1;
-          if (c.shape(0).rank() != 0 || !(c.shape(2) == Shape{rows}) ||
-              !(c.shape(3) == Shape{2, rows}))
+          if (c.shape(0).rank() != 0 || c.shape(2) != Shape{rows} || c.shape(3) != Shape{2, rows})
             c.fail(c.arguments(4), c.shapes(4), "[], [N, C], [N] and [2, N]");
           c.out(0, x, c.dtype(1));
         },

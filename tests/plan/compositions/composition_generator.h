@@ -486,7 +486,7 @@ inline Composition minimized(Composition c, const std::function<bool(const Compo
       if (i >= c.body.size() || c.body[i].in.empty()) continue;
       const std::vector<int> inputs = c.body[i].in;
       for (int in : inputs) {  // the value of an input instead, where it has the same shape
-        if (!(c.body[static_cast<size_t>(in)].shape == c.body[i].shape)) continue;
+        if (c.body[static_cast<size_t>(in)].shape != c.body[i].shape) continue;
         const bool replaced = attempt([&](Composition& s) {
           for (Call& later : s.body)
             std::replace(later.in.begin(), later.in.end(), static_cast<int>(i), in);
