@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// npz:FILE: arrays that NumPy saved, pictures or vectors with classes or numbers.
+// npz:FILE: NumPy arrays. Inputs are pictures or vectors, targets are classes or numbers.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -14,8 +14,8 @@
 namespace suanli::data {
 namespace {
 
-/// Usual names of inputs and targets, where ?x= and ?y= do not say it; alone, or with a split's
-/// name before or behind.
+/// Usual names of inputs and targets, for files without ?x= and ?y=. The name of a split may stand
+/// before or behind them.
 constexpr std::pair<const char*, const char*> kNames[] = {
     {"x", "y"},         {"X", "y"},         {"images", "labels"},
     {"data", "labels"}, {"data", "target"}, {"features", "labels"},
@@ -30,8 +30,8 @@ class Archive {
   explicit Archive(const std::string& path) : zip_(path) {}
 
   bool has(const std::string& name) const { return zip_.find(name + ".npy") != nullptr; }
-  /// The names that arrays `names` of a split have, empty if they are not there. split "": without
-  /// one.
+  /// The array of each of `names` for a split, or "" if it is missing. split "": names without a
+  /// split.
   Names find(const Names& names, const std::string& split) const {
     auto spelled = [&](const std::string& name, bool before) {
       return split.empty() ? name : before ? split + "_" + name : name + "_" + split;
@@ -74,7 +74,7 @@ struct Part {
   NpyArray x, y;
 };
 
-/// The layout of samples in x [N, …]. Pictures are channels first here; NumPy's are often channels
+/// The layout of samples in x [N, …]. Suanli has channels first; NumPy's pictures often have them
 /// last.
 struct Layout {
   Shape sample;
@@ -98,23 +98,22 @@ Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::s
   return {{s[1], s[2], s[3]}};
 }
 
-/// Samples of such a shape that have a class are pictures.
+/// With classes as targets, samples of such a shape are pictures.
 bool may_be_pictures(const Layout& layout, Task task) {
   return layout.sample.rank() == 3 && task == Task::classification;
 }
-/// Bytes become fractions: 255 is 1.
+/// Converts bytes to fractions: 255 becomes 1.
 bool is_pictures(const NpyArray& x, const Layout& layout, Task task) {
   return x.dtype == DType::u8 && may_be_pictures(layout, task);
 }
 
 constexpr float kByte = 1.0f / 255;
 
-/// The range of an array's values, for the data that come later: a model must get numbers of the
-/// size that it learned from.
+/// The range of an array's values in training. Later data must have the same scale.
 struct Inputs {
   enum class Kind : uint8_t { bytes, range, unknown } kind = Kind::bytes;
   double low = 0, high = 255;
-  bool of_u8 = false;  // a range of an array of bytes, such as flattened pictures
+  bool of_u8 = false;  // the array has bytes, such as flattened pictures
 };
 
 Inputs range_of(const NpyArray& x) {
@@ -133,29 +132,30 @@ Inputs range_of(const NpyArray& x) {
   return in;
 }
 
-/// Bytes up to here in all of training are bits, counts or classes rather than brightness. As
-/// fractions of 255 they were too small to learn from.
+/// If no training byte exceeds this, bytes are bits, counts or classes, not brightness. As
+/// fractions of 255 they would be too small to learn from.
 constexpr double kMaxCount = 25;
 
-/// Numbers that reach less far than this part of what training saw are in another unit.
+/// Values whose reach is below this fraction of the training values' reach have another unit.
 constexpr double kMinReach = 1.0 / 50;
-/// The distance that numbers reach, 0 included: one sample may hold large numbers close together.
+/// The reach: the width of the range that includes 0. The values of one sample may all be large and
+/// close together.
 double reach(double low, double high) { return std::max(high, 0.0) - std::min(low, 0.0); }
-/// Zeros have no unit.
+/// Zeros fit every unit.
 bool reaches_less(double low, double high, const Inputs& seen) {
   const double own = reach(low, high);
   return own > 0 && own < kMinReach * reach(seen.low, seen.high);
 }
 
-/// Info::encoding holds "MEAN STDDEV " of a regression's target, then "inputs bytes LOW HIGH" or
-/// "inputs LOW HIGH", the latter with " u8" behind it for an array of bytes. Older runs have
-/// "inputs bytes" alone.
+/// Info::encoding begins with "MEAN STDDEV " of the target for a regression. Then follows "inputs
+/// bytes LOW HIGH", "inputs LOW HIGH" or, for an array of bytes, "inputs LOW HIGH u8". Older runs
+/// have "inputs bytes" alone.
 struct ArrayEncoding {
   double mean = 0, stddev = 1;
   Inputs inputs{.kind = Inputs::Kind::unknown};
 };
 
-/// Throws IoError for the encoding of other data than the arrays of `path`.
+/// Parses the encoding. Throws IoError if it is not an encoding of arrays such as those of `path`.
 ArrayEncoding array_encoding_from(const std::string& text, Task task, const std::string& path) {
   auto fail = [&] {
     throw IoError({.argument = path,
@@ -193,8 +193,8 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task, const std:
   return e;
 }
 
-/// The factor that brings the values of `x` to the scale of training. Tells `notes` where their
-/// size contradicts it.
+/// The factor from the values of `x` to the scale of training. Adds a note if their size
+/// contradicts it.
 float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs& seen,
                 const std::string& where, std::vector<std::string>* notes) {
   if (seen.kind == Inputs::Kind::unknown || x.shape.numel() == 0)
@@ -223,7 +223,7 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
     if (is_float(x.dtype)) say("bytes: 255 is taken for 1");
     return kByte;
   }
-  const bool pictures = layout.sample.rank() == 3;  // whatever is learned of them
+  const bool pictures = layout.sample.rank() == 3;  // for any target
   constexpr double kHalfOfBytes = 128;
   if (pictures && seen.low >= 0 && seen.high <= 1 && bytes && !fractions) {
     say("fractions from 0 to 1: 255 is taken for 1");
@@ -247,12 +247,12 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
   return 1;
 }
 
-/// Models of pictures that were trained on other data than arrays take fractions of bytes.
+/// Models that were trained on picture files expect fractions of bytes.
 Inputs seen_by_default(const Layout& layout, Task task) {
   return {.kind = may_be_pictures(layout, task) ? Inputs::Kind::bytes : Inputs::Kind::unknown};
 }
 
-/// Where value k of a sample stands in the file's sample.
+/// The index of value k of a sample in the file's sample.
 class Places {
  public:
   explicit Places(const Layout& layout)
@@ -295,7 +295,7 @@ std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scal
   for (int64_t i = 0; i < x.shape[0]; ++i)
     for (int64_t k = 0; k < sample; ++k) {
       const auto own = static_cast<float>(x.at(i * sample + place(k)));
-      // as bytes of pictures become fractions, to the last bit
+      // the same bits as for bytes of pictures
       const float v = scale == kByte ? own / 255 : own * scale;
       if (!std::isfinite(v))
         refuse_number(where, i, x.at(i * sample + place(k)), "finite numbers that f32 holds");
@@ -304,15 +304,15 @@ std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scal
   return out;
 }
 
-/// Mean and deviation of inputs of any size: by channel of pictures, by place in short vectors,
-/// over all else.
+/// Mean and deviation of the inputs: per channel for pictures, per component for short vectors,
+/// otherwise over all values.
 void set_statistics_of(Info& info, const std::vector<float>& inputs) {
   const Shape& s = info.input_shape;
   constexpr int64_t kMaxPlaces = 64;
   const auto groups = static_cast<size_t>(s.rank() == 3 || s[0] <= kMaxPlaces ? s[0] : 1),
              sample = static_cast<size_t>(s.numel()), run = sample / groups;
   std::vector<double> sum(groups), squares(groups);
-  // deviations from the mean: large values with a small spread keep their digits
+  // from the mean, so that large values with a small spread keep their digits
   for (int pass = 0; pass < 2; ++pass)
     for (size_t i = 0; i < inputs.size(); ++i) {
       const size_t g = i % sample / run;
@@ -350,7 +350,7 @@ std::vector<float> values_of(const NpyArray& y, const Info& info, const std::str
   return out;
 }
 
-/// The target's scale of a regression.
+/// Mean and deviation of a regression's target.
 void measure_target(Info& info, const NpyArray& y) {
   double sum = 0, squares = 0;
   const auto n = static_cast<double>(y.shape.numel());
@@ -361,7 +361,7 @@ void measure_target(Info& info, const NpyArray& y) {
   info.target_stddev = squares > 0 ? std::sqrt(squares / n) : 1;
 }
 
-/// Reads both arrays of a split and compares them with each other and with the training's.
+/// Reads both arrays of a split. Checks that they fit each other and the training split.
 Part read_part(Archive& archive, const Names& names, const std::string& path, const Part* train) {
   Part p{names, archive.read(names.x), archive.read(names.y)};
   const Shape &x = p.x.shape, &y = p.y.shape;

@@ -27,7 +27,7 @@ template <class T> std::vector<T> chosen(const std::vector<T>& all,
   return out;
 }
 
-/// Places of the rows `cut` takes from `rows`, and of those it leaves.
+/// The indices of the rows that `cut` takes from `rows`, and of the rest.
 std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32_t>& labels,
                              double fraction, uint64_t seed, Cut cut) {
   if (fraction <= 0) return {};
@@ -38,8 +38,8 @@ std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32
   return taken;
 }
 
-/// Without a header, columns are known by their places. Where the target's is missing, those behind
-/// it have moved up. Throws where the number of columns tells that the table is another one.
+/// Without a header, a column's index is its name. If the target column is missing, the columns
+/// behind it have moved up by one. Throws IoError if the number of columns fits neither case.
 void place_columns(const Encoding& learned, Table& table, bool target_needed) {
   auto place = [](const std::string& name) {
     size_t n = 0;
@@ -65,7 +65,7 @@ void place_columns(const Encoding& learned, Table& table, bool target_needed) {
   for (size_t c = target - 1; c < columns; ++c) table.header[c] = str(c + 2);
 }
 
-/// Throws for settings that would need another training than the one that `encoding` comes from.
+/// Throws for settings that contradict `encoding`, which a training has fixed.
 void require_as_trained(const Encoding& encoding, const std::string& path,
                         const TableSettings& settings) {
   auto refuse = [&](const char* setting, const std::string& given, const std::string& trained) {
@@ -97,7 +97,7 @@ void require_as_trained(const Encoding& encoding, const std::string& path,
                             : "the usual words");
 }
 
-/// Leaves out the rows that have no target, or throws naming the first of them.
+/// Drops rows without a target, or throws IoError with the first of them.
 void require_targets(const Encoding& encoding, Table& table, const TableSettings& settings,
                      bool trained, std::vector<std::string>& notes) {
   const std::vector<int64_t> rows = encoding.rows_without_target(table);
@@ -129,7 +129,7 @@ void require_targets(const Encoding& encoding, Table& table, const TableSettings
   notes.push_back(str("left out: ", share, " have no target in column '", name, "'", places));
 }
 
-/// The spec that opens the same table again.
+/// A spec that opens the same table.
 std::string source_of(const std::string& path, const Encoding& encoding,
                       const TableSettings& settings) {
   std::string out =
