@@ -20,8 +20,8 @@ namespace suanli::cpu {
 std::unique_ptr<Kernel> make_pointwise(const PointwiseAttr& attr, const std::vector<ValueDesc>& in,
                                        const ValueDesc& out);
 
-/// Where a record's operands go among the inputs of its tile function, which takes x[, y[, z]],
-/// out, g by position: a gradient's record holds only those that its text mentions.
+/// For each operand of a record, its position among the inputs x[, y[, z]], out, g of the tile
+/// function. A gradient's record has only the operands that its text mentions.
 std::array<int8_t, 5> tile_places(int row, int gradient);
 
 /// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results
@@ -35,19 +35,19 @@ std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out);
 
 /// out[i, j, …] = in_base[i·stride₀ + j·stride₁ + …]: transpose, slice, flip, expand.
 struct StridedCopy : Kernel {
-  /// `in_base` points to the element that out[0, 0, …] takes: a slice's start, known only at run
-  /// time, goes in there.
+  /// `in_base` points to the element for out[0, 0, …]. So the start of a slice may be known only at
+  /// run time.
   virtual void run_at(const void* in_base, void* out) = 0;
   void run(const void* const* in, void* const* out, void*) override { run_at(in[0], out[0]); }
 };
-/// Strides in elements, may be 0 or negative.
+/// Strides are in elements; they may be 0 or negative.
 std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_shape,
                                                const std::array<int64_t, 8>& in_strides_elements);
 
 /// Converts n contiguous elements. nullptr if either dtype is not among the eight above.
 using ConvertFn = void (*)(const void* in, void* out, size_t n);
 ConvertFn converter(DType from, DType to);
-/// converter(), or the DTypeError of an op.
+/// converter(). Throws the DTypeError of op `op` instead of returning nullptr.
 ConvertFn checked_converter(const char* op, DType from, DType to);
 
 }  // namespace suanli::cpu

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs an expression that reduces. A stage is the part between two reductions along rows: it runs
-// tile by tile over a block of whole rows, which stays in a cache, then the next stage does. In
-// between, what has one number per row is computed. Without rows there is one stage.
+// Runs an expression with reductions. Reductions along rows divide it into stages. Each stage runs
+// tile by tile over a block of whole rows, which stays in a cache; then the next stage runs over
+// the block. Values with one number per row are computed between stages. Without rows, there is one
+// stage.
 #pragma once
 #include <memory>
 #include <optional>
@@ -15,20 +16,19 @@ namespace suanli::cpu {
 
 class RowProgramExecutor {
  public:
-  /// `whole`: how many elements blocks have to be multiples of. Without rows the caller sees to
-  /// that itself.
+  /// Blocks are multiples of `whole` elements. Without rows, the caller chooses such blocks.
   RowProgramExecutor(const Expr& expr, const std::vector<ValueDesc>& in,
                      const std::vector<ValueDesc>& out, int64_t whole);
 
   int64_t total() const { return total_; }
-  /// Elements that compute() takes at most.
+  /// The most elements of a call of compute().
   int64_t block() const { return block_; }
   /// Ops per element.
   int64_t work() const { return work_; }
-  /// Bytes of memory that a Run takes.
+  /// Bytes of a Run's memory.
   int64_t run_bytes() const { return run_bytes_; }
 
-  /// A reduction that does not go along rows, whose value the caller finds.
+  /// A reduction across rows. The caller computes its value.
   struct Across {
     size_t result;  // of Step::out
     Reduction kind;
@@ -37,8 +37,8 @@ class RowProgramExecutor {
   const std::vector<Across>& across() const { return across_; }
 
  private:
-  /// Where a value lies: in Step::in, in Step::out, or in a buffer that holds a block's elements or
-  /// rows.
+  /// The place of a value: in Step::in, in Step::out, or in a buffer for the elements or rows of a
+  /// block.
   struct Home {
     enum Kind : uint8_t { input, output, buffer } kind;
     size_t index;
@@ -47,7 +47,7 @@ class RowProgramExecutor {
     int64_t at, itemsize;
     bool per_row;
   };
-  /// A reduction of the i-th kept value of a stage.
+  /// A reduction along rows, of a kept value of a stage.
   struct Along {
     size_t kept;
     Reduction kind;
@@ -73,8 +73,8 @@ class RowProgramExecutor {
     Run(const RowProgramExecutor& runner, const void* const* in, void* const* out,
         std::byte* memory);
     Run(const Run&) = delete;
-    /// Elements at … at+n−1, n ≤ block(), whole rows. Calls across(k, values, at', n') with the
-    /// tiles of what the k-th reduction that does not go along rows takes in.
+    /// Computes elements at … at+n−1: whole rows, n ≤ block(). Calls across(k, values, at', n')
+    /// with each tile of the operand of the k-th reduction across rows.
     template <class F> void compute(int64_t at, int64_t n, F&& across) {
       begin(at, n);
       Prefetcher ahead;
@@ -122,7 +122,8 @@ class RowProgramExecutor {
     size_t input;
     int64_t itemsize;
   };
-  std::vector<Whole> whole_;  // inputs with an element each, those that no near cache holds
+  std::vector<Whole>
+      whole_;  // inputs with one element per element of the space, too large for a near cache
   int64_t total_, row_, block_ = 0, step_ = 0, work_ = 0, run_bytes_ = 0;
 };
 
