@@ -38,7 +38,7 @@ inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32
                        u8 = DType::u8, boolean = DType::boolean;
 
 SUANLI_API const char* name(DType dtype);                 ///< "f32", "i64", "bool", …
-SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws IoError for an unknown name.
+SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws ArgumentError if unknown.
 /// Bytes per element. 4-bit types take 1, stored unpacked.
 SUANLI_API int64_t itemsize(DType dtype);
 constexpr bool is_float(DType d) {

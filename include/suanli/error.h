@@ -35,8 +35,8 @@ struct Fault {
   std::string expected;  ///< The allowed values, shapes or dtypes.
   std::string module;    ///< Path of the module whose forward() made the call.
   std::string remedy;    ///< Advice, in complete sentences.
-  /// Names of the settings that help, as in a run's configuration: "batch_size". A front end prints
-  /// them as its own options.
+  /// Settings that help, as in a run's configuration: "batch_size", or "model=mlp" with a value. A
+  /// front end prints them as its own options.
   std::vector<std::string> settings{};
 };
 

@@ -454,7 +454,7 @@ class SUANLI_API Sequential : public Module {
   explicit Sequential(M&&... modules) {
     (add(std::forward<M>(modules)), ...);
   }
-  Sequential& add(AnyModule module);  ///< Throws ArgumentError if it is empty.
+  Sequential& add(AnyModule module);  ///< Throws StateError if it is empty.
   size_t size() const { return modules_.size(); }
   AnyModule& operator[](size_t i) { return modules_[i]; }
   const AnyModule& operator[](size_t i) const { return modules_[i]; }

@@ -206,15 +206,15 @@ struct ResumeOptions {
 class SUANLI_API Trainer {
  public:
   /// A new run with a model from the zoo. Everything is checked here, before anything is written.
-  /// Throws ArgumentError, IoError, DeviceError.
+  /// Throws ArgumentError, IoError, DeviceError, OutOfMemory.
   explicit Trainer(TrainConfig config, const std::optional<Session>& session = {});
   /// A new run with your own module, which already has its weights. Call manual_seed() before you
   /// construct it to get the same weights again.
   Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session = {});
   /// Resumes a run from its last checkpoint, bit for bit. A run that was killed before its first
-  /// checkpoint starts at step 0. A run whose checkpoints are gone is refused. Throws IoError "not
-  /// bit-exact here: …" if data, configuration, instruction set or threads changed, unless
-  /// options.force. A run of your own module needs that module.
+  /// checkpoint starts at step 0. A run whose checkpoints are gone is refused. Throws IoError if
+  /// data, configuration, instruction set, numerics table or version changed, unless options.force.
+  /// A run of your own module needs that module.
   static Trainer resume(const std::string& run, const ResumeOptions& options = {});
   static Trainer resume(const std::string& run, nn::AnyModule model,
                         const ResumeOptions& options = {});
@@ -233,8 +233,8 @@ class SUANLI_API Trainer {
   /// Explainer.
   void rehearse(bool training = true);
   /// Measures the settings that the configuration leaves open (batch_size, time) and writes them to
-  /// it. run() calls it if needed. Throws IoError if the run does not fit in the available memory;
-  /// TrainConfig::memory_limit overrides that.
+  /// it. run() calls it if needed. Throws OutOfMemory if the run does not fit in the available
+  /// memory; TrainConfig::memory_limit overrides that.
   void autotune();
   /// Measures some steps and restores everything. The run is the same with or without this call.
   RunTiming measure();

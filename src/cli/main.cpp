@@ -20,7 +20,7 @@
 namespace suanli::cli {
 namespace {
 
-constexpr int kFailure = 1, kUsage = 2, kInvalidInput = 3, kBrokenPipe = 128 + SIGPIPE;
+constexpr int kFailure = 1, kUsage = 2, kUnsuitable = 3, kBrokenPipe = 128 + SIGPIPE;
 
 /// --json before a "--": whoever reads stdout gets one JSON object, errors included.
 bool json_is_asked_for(const std::vector<std::string>& words) {
@@ -49,7 +49,8 @@ int exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::argument: return kUsage;
     case ErrorCode::io:
-    case ErrorCode::device: return kInvalidInput;
+    case ErrorCode::device:
+    case ErrorCode::memory: return kUnsuitable;
     default: return kFailure;
   }
 }
@@ -60,7 +61,7 @@ std::string in_words(const Error& e, const std::vector<std::string>& words) {
   const auto verb = std::find_if(verbs().begin(), verbs().end(), [&](const Verb& v) {
     return !words.empty() && words[0] == v.name;
   });
-  const std::string more = verb == verbs().end() ? "" : hints(e.fault(), *verb);
+  const std::string more = verb == verbs().end() ? "" : hints(e.fault(), *verb, words);
   if (more.empty()) return text;
   if (!text.ends_with('.') && !text.ends_with('?')) text += '.';
   return text + ' ' + more;
@@ -107,6 +108,6 @@ int main(int argc, char** argv) {
   } catch (const BrokenPipe&) { return kBrokenPipe; } catch (const Error& e) {
     return fail(e, words);
   } catch (const std::bad_alloc&) {
-    return fail("out of memory", words);
+    return fail("out of memory", kUnsuitable, Json::Object(), words);
   } catch (const std::exception& e) { return fail(e.what(), words); }
 }

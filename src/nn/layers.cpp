@@ -161,10 +161,10 @@ Tensor Sequential::forward(const Tensor& x) const {
 
 Sequential& Sequential::add(AnyModule module) {
   if (!module)
-    throw ArgumentError({.op = "Sequential.add",
-                         .argument = "module",
-                         .given = "an empty AnyModule",
-                         .expected = "a module"});
+    throw StateError({.op = "Sequential.add",
+                      .argument = "module",
+                      .given = "an empty AnyModule",
+                      .expected = "a module"});
   modules_.push_back(std::move(module));
   return *this;
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <dlfcn.h>
-
 #include <ostream>
 
 #include "base/system/proc.h"
@@ -19,18 +17,12 @@ std::ostream& operator<<(std::ostream& out, Device device) { return out << to_st
 namespace {
 
 [[noreturn]] void no_cuda(const char* op, std::string_view asked) {
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  std::string missing = driver ? "This build has no CUDA backend (libsuanli_cuda.so)."
-                               : "No NVIDIA driver answers (libcuda.so.1 is not on this machine), "
-                                 "and this build has no CUDA backend (libsuanli_cuda.so).";
-  if (driver) dlclose(driver);
-  throw DeviceError(
-      {.op = op,
-       .argument = "device",
-       .given = str("'", asked, "'"),
-       .expected = "an available device",
-       .remedy = str(missing, " Choose cpu, or auto to take the best device that is there."),
-       .settings = {"device"}});
+  throw DeviceError({.op = op,
+                     .argument = "device",
+                     .given = str("'", asked, "'"),
+                     .expected = "an available device",
+                     .remedy = "There is no CUDA backend yet. Choose cpu or auto.",
+                     .settings = {"device"}});
 }
 
 }  // namespace

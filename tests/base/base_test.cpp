@@ -67,7 +67,8 @@ TEST(DTypes, NamesAndSizes) {
     EXPECT_EQ(itemsize(c.dtype), c.size);
     EXPECT_EQ(dtype_from_name(c.name), c.dtype);
   }
-  EXPECT_THROW(dtype_from_name("float"), IoError);
+  EXPECT_FAULT(ArgumentError, dtype_from_name("float"), .op = "dtype_from_name",
+               .argument = "dtype", .given = "'float'");
 }
 
 TEST(DTypes, PromotionIsPyTorchs) {

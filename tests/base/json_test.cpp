@@ -38,9 +38,11 @@ TEST(Json, WrongTextsAndKindsAreErrors) {
   EXPECT_FAULT(IoError, Json::parse("{\"a\":1,\"a\":2}", "f.json"), .argument = "f.json",
                .given = "JSON has the key \"a\" twice");
   EXPECT_FAULT(IoError, Json::parse("[1,", "f.json"), .argument = "f.json: byte 4",
-               .given =
-                   "not valid JSON: syntax error while parsing value - unexpected end of "
-                   "input; expected '[', '{', or a literal");
+               .given = "JSON that is cut off");
+  EXPECT_FAULT(IoError, Json::parse("[1,\x01]", "f.json"), .argument = "f.json: byte 4",
+               .given = "no valid JSON from here on: '\\x01'");
+  EXPECT_FAULT(IoError, Json::parse("", "f.json"), .argument = "f.json: byte 1",
+               .given = "JSON that is cut off");
   EXPECT_FAULT(IoError, Json::parse("{}").at("a"), .argument = "a", .given = "missing");
   EXPECT_FAULT(IoError, Json::parse("{}").number("a"), .argument = "a", .given = "missing");
   EXPECT_FAULT(IoError, Json::parse("1").string(), .argument = "", .given = "a number",

@@ -261,7 +261,9 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
 
 TEST(ThreadPool, APartThatChangesTheNumberOfThreadsSaysSo) {
   PoolOf pool(2);
-  EXPECT_THROW(parallel_invoke(2, [&](int) { pool.pool.set_threads(3); }), StateError);
+  EXPECT_FAULT(StateError, parallel_invoke(2, [&](int) { pool.pool.set_threads(3); }),
+               .op = "set_threads", .given = "a call inside a parallel region",
+               .expected = "a call outside of parallel regions");
   EXPECT_EQ(pool_threads(), 2);
 }
 

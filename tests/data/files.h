@@ -109,31 +109,11 @@ inline std::string tar(const std::vector<Member>& members) {
   return out + std::string(1024, '\0');
 }
 
-/// The parts of the E that `call` throws; null if it throws nothing. Other exceptions fail the
-/// test.
-template <class E, class F> std::optional<Fault> fault_of(F&& call) {
-  try {
-    call();
-  } catch (const E& e) { return e.fault(); } catch (const std::exception& e) {
-    ADD_FAILURE() << "another exception: " << e.what();
-  }
-  return {};
-}
-/// The parts of the E that `call` is to throw.
-template <class E, class F> Fault thrown(F&& call) {
-  std::optional<Fault> fault = fault_of<E>(call);
-  if (!fault) ADD_FAILURE() << "nothing was thrown";
-  return fault.value_or(Fault{});
-}
 /// Place and fault of a file in one, for errors of the rooms below and of libraries.
 inline std::string told(const Fault& fault) { return fault.argument + ": " + fault.given; }
 
 /// All that an error of another room says.
 inline std::string whole(const Fault& fault) { return IoError(fault).what(); }
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// The folder of real data sets, or "": then the test is to skip.
 inline std::string real_data() {

@@ -86,12 +86,9 @@ TEST(Safetensors, DamagedFilesAreRefusedWithTheReason) {
        "a header of 18446744073709551615 bytes is announced", "at most 100000000"},
       {"no brace", container(" {}", ""), ": byte 8", "the header does not begin with {"},
       {"no header", container("", ""), ": byte 8", "the header does not begin with {"},
-      {"not JSON", container("{\"a\":", ""), ": header: byte 6",
-       "not valid JSON: syntax error while parsing value - unexpected end of input; expected '[', "
-       "'{', or a literal"},
+      {"not JSON", container("{\"a\":", ""), ": header: byte 6", "JSON that is cut off"},
       {"text after JSON", container("{}x", ""), ": header: byte 3",
-       "not valid JSON: syntax error while parsing value - invalid literal; last read: '{}x'; "
-       "expected end of input"},
+       "no valid JSON from here on: 'x'"},
       {"duplicate name", container("{" + a + "," + a + "}", eight), ": header",
        "JSON has the key \"a\" twice"},
       {"nested", container("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", ""),

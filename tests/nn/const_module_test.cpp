@@ -96,7 +96,7 @@ TEST(EmptyModule, SaysSoWhenItIsUsed) {
   EXPECT_FALSE(full);  // NOLINT(bugprone-use-after-move): it is empty then
   EXPECT_EQ(none(tensor(std::vector<float>{-1, 2}, Shape{2})).to_vector<float>(),
             (std::vector<float>{0, 2}));
-  EXPECT_FAULT(ArgumentError, nn::Sequential().add(nn::AnyModule()), .op = "Sequential.add",
+  EXPECT_FAULT(StateError, nn::Sequential().add(nn::AnyModule()), .op = "Sequential.add",
                .argument = "module", .given = "an empty AnyModule", .expected = "a module");
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// EXPECT_FAULT: the class and the parts of an error, which do not depend on wording.
+// The class and the parts of an error: EXPECT_FAULT compares them, fault_of() returns them.
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "suanli/error.h"
 
@@ -29,18 +31,39 @@ inline void expect_parts(const Fault& fault, const Parts& parts, const char* tex
   compare("remedy", fault.remedy, parts.remedy);
 }
 
-/// Expects that `call` throws an E whose parts are `parts`.
-template <class E, class F> void expect_fault(F&& call, const Parts& parts) {
+/// The parts of the E that `call` throws; nothing if it throws none. Other exceptions fail the
+/// test.
+template <class E, class F> std::optional<Fault> fault_if_any(F&& call) {
   try {
     call();
-  } catch (const E& e) {
-    expect_parts(e.fault(), parts, e.what());
-    return;
-  } catch (const std::exception& e) {
+  } catch (const E& e) { return e.fault(); } catch (const std::exception& e) {
     ADD_FAILURE() << "another exception: " << e.what();
-    return;
   }
-  ADD_FAILURE() << "nothing was thrown";
+  return std::nullopt;
+}
+
+/// The parts of the E that `call` throws. Fails the test if it throws none.
+template <class E, class F> Fault fault_of(F&& call) {
+  std::optional<Fault> fault = fault_if_any<E>(call);
+  if (!fault) ADD_FAILURE() << "no error of this class";
+  return fault.value_or(Fault{});
+}
+
+/// Expects that `call` throws an E whose parts are `parts`.
+template <class E, class F> void expect_fault(F&& call, const Parts& parts) {
+  const std::optional<Fault> fault = fault_if_any<E>(call);
+  if (fault) expect_parts(*fault, parts, IoError(*fault).what());
+  else ADD_FAILURE() << "no error of this class";
+}
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+/// True if the setting is one that helps, also if it has a value that does.
+inline bool names_setting(const Fault& fault, const std::string& setting) {
+  return std::any_of(fault.settings.begin(), fault.settings.end(), [&](const std::string& s) {
+    return s == setting || s.starts_with(setting + "=");
+  });
 }
 
 }  // namespace suanli::test

@@ -28,11 +28,3 @@ class TempFolder {
  private:
   std::string path_;
 };
-
-/// The text of what `f` throws, or "nothing was thrown".
-template <class E, class F> std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) { return e.what(); }
-  return "nothing was thrown";
-}

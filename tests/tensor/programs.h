@@ -30,16 +30,6 @@ inline Tensor tensor_f32(const Shape& shape, uint64_t seed) {
 }
 inline Tensor scalar(double v) { return tensor(std::vector<double>{v}, Shape{}); }
 
-/// The text of the exception E that f throws.
-template <class E, class F> std::string thrown(F&& f) {
-  try {
-    f();
-  } catch (const E& e) { return e.what(); } catch (const std::exception& e) {
-    return std::string("another exception: ") + e.what();
-  }
-  return "nothing was thrown";
-}
-
 /// A classifier with dropout: 6 numbers → 3 classes.
 struct Net : nn::Module {
   nn::Linear fc1{6, 16}, fc2{16, 3};

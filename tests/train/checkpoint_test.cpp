@@ -8,11 +8,12 @@
 
 #include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 #include "train/stored/dataset_summary.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 NamedTensors weights(float v) { return {{"w", tensor<float>({v, v})}}; }
 
@@ -148,7 +149,7 @@ TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {
   EXPECT_EQ(fault.expected, "the weights of this model");
   for (const char* part :
        {"missing tail.weight, tail.bias", "unexpected head.", "fc.weight", "[3, 2]", "[5, 2]"})
-    EXPECT_TRUE(has(fault.given, part)) << fault.given;
+    EXPECT_TRUE(contains(fault.given, part)) << fault.given;
   auto after = values_of(wider);
   for (size_t i = 0; i < before.size(); ++i)
     EXPECT_EQ(before[i].second.to_vector<float>(), after[i].second.to_vector<float>());

@@ -7,10 +7,11 @@
 #include "base/text/text.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 TEST(Config, ReadsBackWhatItWrites) {
   TempFolder folder;
@@ -101,8 +102,8 @@ TEST(Config, ErrorsNameFileLineAndKey) {
     folder.file("c.toml", said.text);
     const Fault fault = fault_of<IoError>([&] { config_from_toml(folder / "c.toml"); });
     EXPECT_TRUE(fault.argument.starts_with(folder / "c.toml")) << fault.argument;
-    EXPECT_TRUE(has(fault.given, said.given)) << fault.given;
-    EXPECT_TRUE(has(fault.remedy, said.advice)) << fault.remedy;
+    EXPECT_TRUE(contains(fault.given, said.given)) << fault.given;
+    EXPECT_TRUE(contains(fault.remedy, said.advice)) << fault.remedy;
   }
   folder.file("c.toml", "lr = 1");
   EXPECT_EQ(config_from_toml(folder / "c.toml").lr, 1.0) << "a whole number is a number";

@@ -12,12 +12,13 @@
 #include "suanli/train.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/dataset_summary.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 NamedTensors state_of(const char* model, int64_t classes) {
   nn::AnyModule m = models::make(model, {.classes = classes, .seed = 9});
@@ -104,7 +105,7 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   EXPECT_EQ(fault.given.find("missing fc2.weight; unexpected extra; misshapen fc1.weight"), 0u)
       << fault.given;
   for (const char* part : {"f32 [5, 4]", "f32 [256, 4]", "fc1.bias", "i64 [256]", "f32 [256]"})
-    EXPECT_TRUE(has(fault.given, part)) << fault.given;
+    EXPECT_TRUE(contains(fault.given, part)) << fault.given;
   EXPECT_EQ(value(model, "fc1.weight"), before);
 }
 
@@ -408,8 +409,27 @@ TEST(FineTuning, TheStemIsTheOneOfTheWeights) {
   c.weights = folder / "w.safetensors";
   c.stem = "large";
   const Fault fault = fault_of<IoError>([&] { Trainer{c}; });
-  EXPECT_TRUE(has(fault.given, "misshapen conv1.weight")) << fault.given;
-  EXPECT_TRUE(has(fault.given, "f32 [64, 3, 3, 3]")) << fault.given;
+  EXPECT_TRUE(contains(fault.given, "misshapen conv1.weight")) << fault.given;
+  EXPECT_TRUE(contains(fault.given, "f32 [64, 3, 3, 3]")) << fault.given;
+}
+
+TEST(FineTune, WeightsOfAnotherModelAreNamed) {
+  TempFolder folder;
+  const models::ModelOptions pictures{.input_shape = {1, 28, 28}, .classes = 10};
+  TrainConfig c;
+  c.data = "glyphs?train=64&test=32";
+  c.model = "linear";
+  c.epochs = 1;
+  c.weights = folder / "w.safetensors";
+  c.out = folder / "run";
+  save_safetensors(c.weights, values_of(models::make("mlp", pictures)));
+  const Fault fault = fault_of<IoError>([&] { Trainer{c}; });
+  EXPECT_EQ(fault.argument, c.weights);
+  EXPECT_TRUE(contains(fault.remedy, "They are weights of the model mlp.")) << fault.remedy;
+  EXPECT_EQ(fault.settings, std::vector<std::string>{"model=mlp"});
+  // No model of the zoo has these: none is named.
+  save_safetensors(c.weights, {{"layer.weight", zeros({3, 3})}});
+  EXPECT_EQ(fault_of<IoError>([&] { Trainer{c}; }).settings, std::vector<std::string>{});
 }
 
 }  // namespace

@@ -4,11 +4,13 @@
 
 #include "gtest/gtest.h"
 #include "suanli/suanli.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 struct Plain : nn::Module {
   nn::Linear fc{784, 10};
@@ -120,10 +122,10 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   wide.epochs = 1;
   wide.out = folder / "wide";
   const Session of_wide, of_deep;
-  Fault fault = fault_of<IoError>([&] { Trainer(wide, of_wide); });
+  Fault fault = fault_of<OutOfMemory>([&] { Trainer(wide, of_wide); });
   EXPECT_EQ(fault.argument, "memory");
-  EXPECT_TRUE(has(fault.given, " leaves ")) << fault.given;
-  EXPECT_TRUE(has(fault.expected, "[1, 8192, 8192] has 12")) << fault.expected;
+  EXPECT_TRUE(contains(fault.given, " leaves ")) << fault.given;
+  EXPECT_TRUE(contains(fault.expected, "[1, 8192, 8192] has 12")) << fault.expected;
   EXPECT_TRUE(names_setting(fault, "memory_limit"));
   EXPECT_LT(of_wide.memory_use().peak, 1 << 20);
 
@@ -136,13 +138,13 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   deep.epochs = 1;
   deep.out = folder / "deep";
   Trainer trainer(deep, of_deep);
-  fault = fault_of<IoError>([&] { trainer.autotune(); });
+  fault = fault_of<OutOfMemory>([&] { trainer.autotune(); });
   EXPECT_EQ(fault.argument, "memory");
-  EXPECT_TRUE(has(fault.expected, "the run needs")) << fault.expected;
-  EXPECT_TRUE(has(fault.expected, "activations")) << fault.expected;
+  EXPECT_TRUE(contains(fault.expected, "the run needs")) << fault.expected;
+  EXPECT_TRUE(contains(fault.expected, "activations")) << fault.expected;
   EXPECT_GT(of_deep.memory_use().peak, 0);
   EXPECT_LT(of_deep.memory_use().peak, 1 << 29) << "weights and optimizer state alone";
-  EXPECT_TRUE(has(fault_of<IoError>([&] { trainer.run(); }).expected, "the run needs"));
+  EXPECT_TRUE(contains(fault_of<OutOfMemory>([&] { trainer.run(); }).expected, "the run needs"));
   EXPECT_FALSE(std::filesystem::exists(folder / "deep"));
 }
 
@@ -167,7 +169,7 @@ TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
       Trainer trainer(c);
       trainer.autotune();
       ++settled;
-    } catch (const IoError& e) {
+    } catch (const OutOfMemory& e) {
       EXPECT_TRUE(names_setting(e.fault(), "memory_limit")) << e.what();
       ++refused;
     } catch (const std::exception& e) { ADD_FAILURE() << mib << " MiB: " << e.what(); }
@@ -204,7 +206,7 @@ TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
   EXPECT_EQ(trainer.run().steps, 4);
   for (const char* part :
        {"not known beforehand: [read]", "shape []", "read while the program is recorded"})
-    EXPECT_TRUE(has(said, part)) << said;
+    EXPECT_TRUE(contains(said, part)) << said;
 }
 
 /// Refuses a batch of one sample, and decides by values for all others.

@@ -9,13 +9,14 @@
 #include "suanli/train.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/dataset_summary.h"
 #include "train/stored/run_folder.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 namespace fs = std::filesystem;
 
@@ -132,7 +133,7 @@ TEST(WithoutCheckpoints, GoingOnIsRefusedAndTouchesNothing) {
     const std::vector<std::string> before = contents(folder / run);
     const Fault fault = fault_of<IoError>([&] { Trainer::resume(folder / run); });
     EXPECT_EQ(fault.argument, folder / run);
-    EXPECT_TRUE(has(fault.given, part)) << fault.given;
+    EXPECT_TRUE(contains(fault.given, part)) << fault.given;
     EXPECT_EQ(contents(folder / run), before) << run;
     EXPECT_THROW(Trainer::resume(folder / run, {.force = true}), IoError) << run;
   }
@@ -146,9 +147,9 @@ TEST(WithoutCheckpoints, OnlyTheStateIsMissingOrCutOff) {
   auto refused = [&](const std::string& argument, const char* part) {
     for (auto& fault : {fault_of<IoError>([&] { Trainer::resume(folder / "run"); }),
                         fault_of<IoError>([&] { load_run(folder / "run"); })}) {
-      EXPECT_TRUE(has(fault.argument + fault.given, argument)) << fault.argument;
-      EXPECT_TRUE(has(fault.given + fault.remedy, part)) << fault.given << fault.remedy;
-      EXPECT_TRUE(has(fault.remedy, folder / weights)) << fault.remedy;
+      EXPECT_TRUE(contains(fault.argument + fault.given, argument)) << fault.argument;
+      EXPECT_TRUE(contains(fault.given + fault.remedy, part)) << fault.given << fault.remedy;
+      EXPECT_TRUE(contains(fault.remedy, folder / weights)) << fault.remedy;
       EXPECT_TRUE(names_setting(fault, "weights"));
     }
   };
@@ -160,7 +161,7 @@ TEST(WithoutCheckpoints, OnlyTheStateIsMissingOrCutOff) {
   refused(folder / "run", "checkpoints/state.json is missing");
   TrainConfig next = tiny(folder / "next");
   next.weights = folder / "run";
-  EXPECT_TRUE(has(fault_of<IoError>([&] { Trainer{next}; }).given, "state.json is missing"));
+  EXPECT_TRUE(contains(fault_of<IoError>([&] { Trainer{next}; }).given, "state.json is missing"));
   next.weights = folder / weights;  // as the text advises
   EXPECT_FALSE(Trainer(next).run().stopped);
 }
@@ -264,13 +265,13 @@ TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
       return fault.given;
     };
     EXPECT_EQ(given("glyphs?train=64&test=32"), "data of 1×28×28");
-    EXPECT_TRUE(has(given(folder / "wide.csv"), "data of 3 columns, the train data changed"))
+    EXPECT_TRUE(contains(given(folder / "wide.csv"), "data of 3 columns, the train data changed"))
         << given(folder / "wide.csv");
   }
   folder.file("other.csv", rows + "1,2,yes\n");
   const Fault other =
       fault_of<IoError>([&] { Trainer::resume(folder / "run", {.data = folder / "other.csv"}); });
-  EXPECT_TRUE(has(other.given, "the train data changed")) << other.given;
+  EXPECT_TRUE(contains(other.given, "the train data changed")) << other.given;
   EXPECT_TRUE(names_setting(other, "data"));
   Trainer again = Trainer::resume(folder / "run", {.data = folder / "new/t.csv"});
   EXPECT_EQ(again.config().data,

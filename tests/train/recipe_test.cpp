@@ -10,12 +10,14 @@
 #include "suanli/io.h"
 #include "suanli/plan.h"
 #include "suanli/train.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 #include "train/stored/run_folder.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 TrainConfig tiny(const std::string& out) {
   TrainConfig c;
@@ -340,7 +342,7 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
   // Batches of one sample only: said before anything is written.
   Trainer single(NormalizedRows(), config("single", 1));
   const Fault fault = fault_of<IoError>([&] { single.run(); });
-  EXPECT_TRUE(has(fault.remedy, "batches of one sample")) << fault.remedy;
+  EXPECT_TRUE(contains(fault.remedy, "batches of one sample")) << fault.remedy;
   EXPECT_TRUE(names_setting(fault, "batch_size"));
   EXPECT_FALSE(path_exists(folder / "single"));
 }
@@ -411,11 +413,11 @@ TEST(Recipe, MistakesAreNamed) {
          c.optimizer = "adamw";
          c.momentum = 0.9;
        },
-       "momentum", "0.9", "none with adamw, which has averages of its own"},
+       "momentum", "0.9", "0 with adamw"},
       {[](TrainConfig& c) { c.class_weights = "1,2"; }, "class_weights", "2 numbers",
        "10, one per class of the data"},
       {[](TrainConfig& c) { c.class_weights = "0,0,0,0,0,0,0,0,0,0"; }, "class_weights",
-       "'0,0,0,0,0,0,0,0,0,0'", "a weight above 0, or there is nothing to learn"},
+       "'0,0,0,0,0,0,0,0,0,0'", "at least one weight above 0"},
       {[](TrainConfig& c) { c.batch_size = -7; }, "batch_size", "-7", from_1},
       {[](TrainConfig& c) { c.batch_size = std::numeric_limits<int64_t>::max(); }, "batch_size",
        most, from_1},

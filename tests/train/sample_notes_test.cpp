@@ -7,11 +7,13 @@
 
 #include "base/text/text.h"
 #include "suanli/train.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 /// A table with a target of such words, so many rows of each.
 std::string table(const std::vector<std::pair<std::string, int>>& words) {
@@ -36,10 +38,11 @@ TEST(SampleNotes, NameTheClassesAndCountTheSamples) {
   const std::string notes =
       notes_of("csv:" + folder.file("t.csv", table({{"cat", 30}, {"dog", 30}, {"fox", 30}})) +
                "?target=y&test=0");
-  EXPECT_TRUE(has(notes, "3 classes: cat, dog, fox (81 train, 9 val)\n")) << notes;
-  EXPECT_TRUE(has(notes, "9 validation samples: an accuracy on them is known to ±27 points only"))
+  EXPECT_TRUE(contains(notes, "3 classes: cat, dog, fox (81 train, 9 val)\n")) << notes;
+  EXPECT_TRUE(
+      contains(notes, "9 validation samples: an accuracy on them is known to ±27 points only"))
       << notes;
-  EXPECT_FALSE(has(notes, "uneven")) << notes;
+  EXPECT_FALSE(contains(notes, "uneven")) << notes;
   EXPECT_EQ(notes_of("glyphs?train=1000&test=300"),
             "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (900 train, 100 val, 300 test)\n");
 }
@@ -49,14 +52,14 @@ TEST(SampleNotes, SayHowUnevenClassesAre) {
   const std::string spec =
       "csv:" + folder.file("t.csv", table({{"rare", 3}, {"common", 1997}})) + "?target=y&test=0";
   const std::string notes = notes_of(spec, 0);
-  EXPECT_TRUE(has(notes, "'common' has 1997 of 2000 training samples, 'rare' 3")) << notes;
-  EXPECT_TRUE(has(notes, "always answers 'common' is right for 99.9%")) << notes;
+  EXPECT_TRUE(contains(notes, "'common' has 1997 of 2000 training samples, 'rare' 3")) << notes;
+  EXPECT_TRUE(contains(notes, "always answers 'common' is right for 99.9%")) << notes;
   const Baseline baseline = baseline_of(*data::open(spec, {.val_fraction = 0}).train);
   EXPECT_EQ(baseline.share, 1997.0 / 2000);
   const std::string single = notes_of(
       "csv:" + folder.file("s.csv", table({{"x", 1}, {"y", 20}, {"z", 20}})) + "?target=y&test=0");
-  EXPECT_TRUE(has(single, "classes with a single training sample: x\n")) << single;
-  EXPECT_TRUE(has(single, "classes without a validation sample: x\n")) << single;
+  EXPECT_TRUE(contains(single, "classes with a single training sample: x\n")) << single;
+  EXPECT_TRUE(contains(single, "classes without a validation sample: x\n")) << single;
 }
 
 TEST(SampleNotes, ClassesWithASampleEachAreTheCauseAndAreNamed) {
@@ -64,8 +67,8 @@ TEST(SampleNotes, ClassesWithASampleEachAreTheCauseAndAreNamed) {
   folder.file("t.csv", table({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}}));
   const std::string spec = "csv:" + (folder / "t.csv") + "?target=y&test=0";
   const Fault fault = fault_of<IoError>([&] { data::open(spec, {}); });
-  EXPECT_TRUE(has(fault.given, "one training sample")) << fault.given;
-  EXPECT_TRUE(has(fault.given, "4 classes")) << fault.given;
+  EXPECT_TRUE(contains(fault.given, "one training sample")) << fault.given;
+  EXPECT_TRUE(contains(fault.given, "4 classes")) << fault.given;
   EXPECT_TRUE(names_setting(fault, "val"));
   EXPECT_EQ(data::open(spec, {.val_fraction = 0}).train->size(), 4);
 }

@@ -8,12 +8,13 @@
 #include "suanli/train.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
-#include "train/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/run_folder.h"
 
 namespace suanli {
 namespace {
+
+using namespace test;
 
 /// Dropout draws random numbers in each step, so a resume must also put the generator back.
 struct Net : nn::Module {
@@ -105,6 +106,10 @@ TEST(Trainer, TrainsAUserModule) {
   Tensor p = trained.predict(zeros({2, 1, 28, 28}));
   EXPECT_EQ(p.shape(), Shape({2, 10}));
   EXPECT_NEAR(sum(p).item(), 2, 1e-5);
+  EXPECT_FAULT(StateError, load_run(folder / "run", nn::AnyModule()), .op = "load_run",
+               .argument = "model", .given = "an empty module");
+  EXPECT_FAULT(StateError, Trainer(nn::AnyModule(), tiny(folder / "none")), .op = "Trainer",
+               .argument = "model");
   EXPECT_FAULT(IoError, load_run(folder / "run"), .argument = folder / "run",
                .given = "model 'net'", .expected = "a model of the zoo");
 }
@@ -223,7 +228,7 @@ TEST(Trainer, TheErrorForANanLossNamesTheOp) {
   EXPECT_EQ(fault.argument, "training step 7 (epoch 1)");
   EXPECT_EQ(fault.given, "the loss became nan");
   for (const char* part : {"[log]", "step 4", "lr = "})
-    EXPECT_TRUE(has(fault.remedy, part)) << fault.remedy;
+    EXPECT_TRUE(contains(fault.remedy, part)) << fault.remedy;
   EXPECT_TRUE(names_setting(fault, "lr"));
   EXPECT_EQ(CheckpointFolder(folder / "run/checkpoints").load()->progress.step, 4);
 }
@@ -237,8 +242,8 @@ TEST(Trainer, ADivergingRunNeverSavesBadWeights) {
   c.checkpoint_every = 1;
   Trainer trainer(c);
   const Fault fault = fault_of<NumericError>([&] { trainer.run(); });
-  EXPECT_TRUE(has(fault.remedy, "The first bad value: [")) << fault.remedy;
-  EXPECT_TRUE(has(fault.remedy, "fc")) << fault.remedy;
+  EXPECT_TRUE(contains(fault.remedy, "The first bad value: [")) << fault.remedy;
+  EXPECT_TRUE(contains(fault.remedy, "fc")) << fault.remedy;
   CheckpointFolder checkpoints(folder / "run/checkpoints");
   for (auto& [name, t] : checkpoints.tensors(checkpoints.load()->model))
     for (float v : t.to_vector<float>()) ASSERT_TRUE(std::isfinite(v)) << name;

@@ -30,7 +30,7 @@ int64_t itemsize(DType dtype) { return info(dtype).size; }
 DType dtype_from_name(std::string_view wanted) {
   for (int i = 0; i < static_cast<int>(std::size(kDTypes)); ++i)
     if (wanted == kDTypes[i].name) return static_cast<DType>(i);
-  throw IoError(
+  throw ArgumentError(
       {.op = "dtype_from_name",
        .argument = "dtype",
        .given = str("'", wanted, "'"),

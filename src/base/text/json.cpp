@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/text/text.h"
+#include "base/text/visible.h"
 
 namespace suanli {
 
@@ -104,7 +105,7 @@ Json& Json::set(std::string key, Json value) {
 /// of two equal keys.
 class JsonBuilder {
  public:
-  explicit JsonBuilder(const std::string& where) : where_(where) {}
+  JsonBuilder(std::string_view text, const std::string& where) : text_(text), where_(where) {}
   Json root;
 
   bool null() { return add(Json()); }
@@ -138,12 +139,14 @@ class JsonBuilder {
     key_ = std::move(v);
     return true;
   }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error while …"
-    std::string text = e.what();
-    if (size_t at = text.find("syntax error"); at != std::string::npos) text = text.substr(at);
-    throw IoError(Fault{.argument = str(where_, ": byte ", position),
-                        .given = str("not valid JSON: ", text)});
+  /// `position` counts from 1; it is behind the text where that is incomplete.
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) {
+    std::string given = "JSON that is cut off";
+    if (position > 0 && position <= text_.size()) {
+      const char c = text_[position - 1];
+      given = str("no valid JSON from here on: '", c < ' ' || c > '~' ? byte_code(c) : str(c), "'");
+    }
+    throw IoError(Fault{.argument = str(where_, ": byte ", position), .given = given});
   }
 
  private:
@@ -167,6 +170,7 @@ class JsonBuilder {
     return true;
   }
 
+  const std::string_view text_;
   const std::string& where_;
   std::vector<Json*> open_;  // a parent does not grow while a child is open, so these stay valid
   // of the open objects: headers of large models have 10⁵ keys
@@ -175,7 +179,7 @@ class JsonBuilder {
 };
 
 Json Json::parse(std::string_view text, const std::string& where) {
-  JsonBuilder builder(where);
+  JsonBuilder builder(text, where);
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return std::move(builder.root);
 }

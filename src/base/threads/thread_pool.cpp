@@ -195,7 +195,7 @@ void ThreadPool::set_threads(int threads) {
   at_least_one(threads);
   if (of_thread.inside)
     throw StateError({.op = "set_threads",
-                      .given = "a call by a part of a parallel region, for whose end it would wait",
+                      .given = "a call inside a parallel region",
                       .expected = "a call outside of parallel regions"});
   std::lock_guard lock(busy_);
   if (threads == threads_) return;

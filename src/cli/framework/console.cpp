@@ -94,9 +94,8 @@ void print_result(const std::string& result) {
     return;
   if (errno == EPIPE)
     throw BrokenPipe(Fault{.argument = "standard output", .given = "nobody reads it any more"});
-  throw StateError(
-      {.argument = "standard output",
-       .given = fmt::format("the result cannot be written: {}", std::strerror(errno))});
+  throw IoError(Fault{.argument = "standard output",
+                      .given = fmt::format("cannot be written: {}", std::strerror(errno))});
 }
 
 void print_note(const std::string& line) {

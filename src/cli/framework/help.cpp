@@ -60,11 +60,7 @@ std::string help_of(const Verb& verb) {
   auto say = in_users_language;
   const std::string what =
       wrapped(fmt::format("suanli {}: {}", verb.name, say(verb.line)), 2, width_of_help());
-  std::string out = fmt::format("{}\n\n{} suanli {}", what, say("Usage:"), verb.name);
-  for (const Positional& p : verb.positionals) {
-    std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
-    out += p.required ? " " + word : " [" + word + "]";
-  }
+  std::string out = fmt::format("{}\n\n{} {}", what, say("Usage:"), words_of(verb));
   if (!verb.options.empty()) out += fmt::format(" {}", say("[options]"));
   out += "\n\n";
   for (const Positional& p : verb.positionals) out += row(p.name, say(p.help));

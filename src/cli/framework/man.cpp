@@ -44,12 +44,7 @@ std::string roff(const std::string& text) {
 
 std::string section(const Verb& v) {
   auto say = in_users_language;
-  std::string out = fmt::format(".SS suanli {}", v.name);
-  for (const Positional& p : v.positionals) {
-    const std::string word = roff(fmt::format("{}{}", p.name, p.many ? "…" : ""));
-    out += p.required ? " " + word : " [" + word + "]";
-  }
-  out += "\n" + roff(say(v.line)) + ".\n";
+  std::string out = fmt::format(".SS {}\n{}.\n", roff(words_of(v)), roff(say(v.line)));
   for (const Positional& p : v.positionals)
     out += fmt::format(".TP\n.I {}\n{}\n", roff(p.name), roff(say(p.help)));
   const char* group = "";
@@ -89,13 +84,13 @@ int run(const Arguments& arguments) {
 success
 .TP
 .B 1
-failure: out of memory, a loss that became infinite, a result that cannot be written
+failure: a loss that became infinite, a bug of Suanli
 .TP
 .B 2
 usage error: an unknown option or command, a value that an option does not accept
 .TP
 .B 3
-invalid data, files or configuration: missing, damaged or unsuitable; a device that is not available
+data, files or configuration that are missing, damaged or unsuitable; a file or result that cannot be written; a device that is not available; too little memory
 .TP
 .B 129, 130, 143
 ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first

@@ -28,13 +28,7 @@ std::string row(const std::string& name, const std::string& metavar, const std::
 
 std::string section(const Verb& v) {
   std::string out = fmt::format("## suanli {}\n\n", v.name);
-  std::string usage = fmt::format("suanli {}", v.name);
-  for (const Positional& p : v.positionals) {
-    const std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
-    usage += p.required ? " " + word : " [" + word + "]";
-  }
-  if (!v.options.empty()) usage += " [options]";
-  out += fmt::format("`{}`: {}.\n", usage, v.line);
+  out += fmt::format("`{}{}`: {}.\n", words_of(v), v.options.empty() ? "" : " [options]", v.line);
   constexpr const char* kHead = "\n| option | effect | default |\n|---|---|---|\n";
   if (!v.positionals.empty()) {
     out += "\n| argument | meaning |\n|---|---|\n";
@@ -75,9 +69,9 @@ std::string markdown_page() {
 | status | meaning |
 |---|---|
 | 0 | success |
-| 1 | failure: out of memory, a loss that became infinite, a result that cannot be written |
+| 1 | failure: a loss that became infinite, a bug of Suanli |
 | 2 | usage error: an unknown option or command, a value that an option does not accept |
-| 3 | invalid data, files or configuration: missing, damaged or unsuitable; a device that is not available |
+| 3 | data, files or configuration that are missing, damaged or unsuitable; a file or result that cannot be written; a device that is not available; too little memory |
 | 129, 130, 143 | ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first |
 | 141 | the reader of the standard output is gone |
 

@@ -108,6 +108,15 @@ const Verb& find_verb(const std::string& name) {
                        .remedy = or_see(suggestion(name, names), "See suanli help.")});
 }
 
+std::string words_of(const Verb& verb) {
+  std::string out = fmt::format("suanli {}", verb.name);
+  for (const Positional& p : verb.positionals) {
+    const std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
+    out += p.required ? " " + word : " [" + word + "]";
+  }
+  return out;
+}
+
 void refuse_word(const Verb& verb, const std::string& word) {
   throw ArgumentError({.argument = verb.name,
                        .given = fmt::format("'{}'", shortened(word)),
@@ -229,7 +238,7 @@ class Parser {
       if (verb_.positionals[i].required && i >= given.size())
         throw ArgumentError({.argument = verb_.positionals[i].name,
                              .given = "missing",
-                             .expected = verb_.positionals[i].help,
+                             .expected = words_of(verb_),
                              .remedy = see_help(verb_)});
     const bool many = !verb_.positionals.empty() && verb_.positionals.back().many;
     if (!many && given.size() > verb_.positionals.size())

@@ -80,6 +80,9 @@ const std::vector<Verb>& verbs();
 /// Throws ArgumentError with the nearest verb.
 const Verb& find_verb(const std::string& name);
 
+/// "suanli predict RUN FILE…": a command without its options.
+std::string words_of(const Verb& verb);
+
 /// Throws ArgumentError for a word that the verb has no use for.
 [[noreturn]] void refuse_word(const Verb& verb, const std::string& word);
 

@@ -78,7 +78,8 @@ ExplainSubject gpt_subject(const Arguments& args) {
                   std::string_view(option).substr(0, option.find(' '))) == std::end(own))
       throw ArgumentError({.argument = option,
                            .given = "beside --model gpt",
-                           .expected = "none of the recipe, for one step of AdamW is shown"});
+                           .expected = "no option of the recipe",
+                           .remedy = "One step of AdamW is shown."});
   const std::string data = args.positional(0, "random:tokens=256?vocab=5000");
   const int64_t batch = args.integer("--batch", args.integer("--batch-size", 8));
   auto step = std::make_shared<Step>(tokens_from(data), batch);

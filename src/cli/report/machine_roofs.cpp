@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "base/files/file.h"
 #include "base/text/json.h"
@@ -45,21 +46,21 @@ Json to_json(const Roofs& roofs) {
   return out;
 }
 
-/// Throws IoError for anything that to_json() did not write on this machine.
-Roofs from_json(const Json& json) {
+/// The roofs that to_json() wrote; nothing if they are another machine's. Throws IoError for
+/// anything else.
+std::optional<Roofs> from_json(const Json& json) {
   for (auto& [name, value] : key_of_this_machine())
-    if (json.at(name) != value)
-      throw IoError({.argument = name, .given = json.at(name).dump(), .expected = value.dump()});
+    if (json.at(name) != value) return std::nullopt;
   Roofs roofs;
   roofs.cpu = json.string("cpu");
   roofs.isa = json.string("isa");
-
   roofs.threads = Session::current().threads();
   for (const Rate& r : kRates) {
     const Json& given = json.at(r.name);
-    roofs.*r.roof = {given.number("one"), given.number("all")};
-    if (!((roofs.*r.roof).one >= 0 && (roofs.*r.roof).all >= 0))
-      throw IoError({.argument = r.name, .given = "a negative rate", .expected = "0 or more"});
+    Roof& roof = roofs.*r.roof;
+    roof = {given.number("one"), given.number("all")};
+    if (!(roof.one >= 0 && roof.all >= 0))
+      throw IoError({.argument = r.name, .given = given.dump(), .expected = "rates of at least 0"});
   }
   return roofs;
 }
@@ -70,8 +71,8 @@ Roofs machine_roofs(bool measure_again) {
   const std::string folder = cache_folder(), path = folder + "/roofs.json";
   if (!measure_again && !folder.empty()) {
     try {
-      return from_json(Json::parse(read_file(path), path));
-    } catch (const IoError&) {}  // missing, of another machine, or damaged: measured again
+      if (const auto kept = from_json(Json::parse(read_file(path), path))) return *kept;
+    } catch (const IoError&) {}  // missing or damaged: measured again
   }
   print_note("measuring this machine's roofs (once, about two seconds)");
   const Roofs roofs = measure_roofs();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/core/faults.h"
 #include "base/files/file.h"
 #include "base/system/environment.h"
 #include "base/text/did_you_mean.h"
@@ -12,7 +13,6 @@
 #include "cli/framework/console.h"
 #include "cli/net/download.h"
 #include "cli/verbs/data_verbs.h"
-#include "train/settings/faults.h"
 
 namespace suanli::cli {
 
@@ -109,13 +109,11 @@ int run_data_get(const Arguments& args) {
       download(from, path, [&](int64_t bytes) { activity.show(file.name, bytes, file.bytes); });
     } catch (const IoError& e) {
       activity.close();
-      Fault fault = e.fault();
-      fault.remedy = joined_sentences(
-          fault.remedy,
+      throw IoError(with_advice(
+          e.fault(),
           fmt::format(
               "Run this again to go on, or download {} on another machine and put it into {}.",
-              from.urls[0], folder));
-      throw IoError(fault);
+              from.urls[0], folder)));
     }
   }
   activity.close();

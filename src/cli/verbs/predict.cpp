@@ -15,12 +15,12 @@
 #include "cli/framework/verbs.h"
 #include "cli/report/in_perspective.h"
 #include "cli/verbs/training_options.h"
+#include "data/image/picture.h"
 #include "data/sources/picture_tree.h"
 #include "data/sources/spec.h"
 #include "suanli/image.h"
 #include "suanli/train.h"
 #include "train/run/evaluate.h"
-#include "train/settings/faults.h"
 
 namespace suanli::cli {
 
@@ -156,12 +156,7 @@ class Predictor {
           Shape{1, s[0], s[1], s[2]}));
       read.push_back(file);
     } catch (const IoError& e) {
-      if (!skip_bad_) {
-        Fault fault = e.fault();
-        fault.remedy = joined_sentences(fault.remedy, "Or leave such files out.");
-        fault.settings.emplace_back("skip_bad");
-        throw IoError(fault);
-      }
+      if (!skip_bad_) throw IoError(data::may_be_skipped(e.fault()));
       print_note(fmt::format("left out: {}", e.what()));
       ++skipped_;
     }

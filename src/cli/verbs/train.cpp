@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/core/faults.h"
 #include "base/files/file.h"
 #include "base/text/shell.h"
 #include "cli/framework/console.h"
@@ -13,7 +14,6 @@
 #include "cli/report/machine_roofs.h"
 #include "cli/verbs/training_options.h"
 #include "suanli/train.h"
-#include "train/settings/faults.h"
 #include "train/stored/result.h"
 
 namespace suanli::cli {
@@ -145,12 +145,10 @@ int run(const Arguments& args) {
     view.close();
     const std::string folder = trainer.folder();
     if (folder.empty() || !path_exists(folder + "/checkpoints/state.json")) throw;
-    Fault fault = e.fault();
-    fault.remedy = joined_sentences(
-        fault.remedy,
+    throw IoError(with_advice(
+        e.fault(),
         fmt::format("The last checkpoint is complete. Then resume with: suanli train --resume {}",
-                    shell_quoted(folder)));
-    throw IoError(fault);
+                    shell_quoted(folder))));
   } catch (...) {
     view.close();
     throw;

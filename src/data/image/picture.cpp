@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/core/faults.h"
 #include "base/files/file.h"
 #include "base/text/text.h"
 #include "data/image/picture_formats.h"
@@ -11,14 +12,13 @@ namespace suanli::data {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 28;
-// Sizes usually stand within the first bytes; in a JPEG they may come behind a preview picture of
-// the camera.
+// Most headers end within these bytes. In a JPEG, a preview picture may precede the size.
 constexpr uint64_t kBeginning = 16 << 10;
 constexpr const char* kMakeSmaller = "Make the picture smaller.";
 
 const PictureFormat* const kFormats[] = {&jpeg_format, &png_format, &webp_format};
 
-/// Files that people have among their pictures.
+/// Other files that are common among pictures.
 struct Lookalike {
   std::string_view start;
   const char* what;
@@ -74,7 +74,7 @@ ReadAt reader_of(std::string_view bytes) {
   };
 }
 
-/// The header as the picture is to be seen. Throws for sizes that are not read.
+/// The header after rotation. Throws IoError for a size that is refused.
 PictureHeader upright(const PictureFormat& format, PictureHeader header, const ReadAt& read) {
   require_size(header);
   if (format.orientation && lies_on_its_side(format.orientation(read)))
@@ -90,15 +90,11 @@ void require_file_size(const FileReader& file) {
                    .remedy = kMakeSmaller});
 }
 
-/// Calls `f`, whose errors name a place in the file only.
+/// Calls `f`. Its errors name a place in the file; this adds the path.
 template <class F> auto with_path(const std::string& path, F&& f) {
   try {
     return f();
-  } catch (const IoError& e) {
-    Fault fault = e.fault();
-    fault.argument = path + ": " + fault.argument;
-    throw IoError(std::move(fault));
-  }
+  } catch (const IoError& e) { throw IoError(fault_in(path, e.fault())); }
 }
 
 }  // namespace
@@ -153,6 +149,11 @@ Picture decode_picture(const std::string& path, std::string_view bytes, int64_t 
     if (!format.orientation) return picture;
     return turned_upright(std::move(picture), format.orientation(reader_of(bytes)));
   });
+}
+
+Fault may_be_skipped(Fault fault) {
+  const char* advice = fault.remedy.empty() ? "Leave such files out." : "Or leave such files out.";
+  return with_advice(std::move(fault), advice, {"skip_bad"});
 }
 
 Picture with_channels(Picture picture, int64_t channels) {

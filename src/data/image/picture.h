@@ -1,52 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures from files of any format that is read here: how large they are, and their pixels.
+// Headers and pixels of picture files: JPEG, PNG, WebP.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "suanli/error.h"
+
 namespace suanli::data {
 
-/// Samples that lie elsewhere, [height, width, channels].
+/// A view of pixels [height, width, channels] that another object owns.
 struct PixelView {
   const uint8_t* pixels;
   int64_t height, width, channels;
 };
 
-/// 8-bit samples [height, width, channels]; channels: 1 gray, 2 gray + alpha, 3 RGB, 4 RGB + alpha.
+/// 8-bit pixels [height, width, channels]. Channels: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and
+/// alpha.
 struct Picture {
   int64_t height = 0, width = 0, channels = 0;
   std::vector<uint8_t> pixels;
   PixelView view() const { return {pixels.data(), height, width, channels}; }
 };
 
-/// Pictures of more pixels are refused before a pixel is decoded: 2^26, about 8000 × 8000.
+/// The limit of a picture, about 8000 × 8000. Larger ones are refused before decoding.
 inline constexpr int64_t kMaxPixels = int64_t{1} << 26;
 
 /// The header of a picture file.
 struct PictureHeader {
-  int64_t height = 0, width = 0;  ///< As it is to be seen: after a rotation that the camera noted.
+  int64_t height = 0, width = 0;  ///< After the rotation in the EXIF data.
   bool gray = false;
-  int64_t at = 0;  ///< The byte that the size was read up to, for messages.
+  int64_t at = 0;  ///< The size ends at this byte; for messages.
 };
 
-/// All of these throw IoError "path: byte 123 of 4567: the fault. The remedy.", also for more
-/// than kMaxPixels.
+// The following functions throw IoError with path and position, also above kMaxPixels.
 
-/// Reads the beginning of the file only, as far as the size stands there.
+/// Reads the beginning of the file, and the rest only if the size is not there.
 PictureHeader read_picture_header(const std::string& path);
-/// The same of a file that holds `bytes`.
+/// The same for a file with the content `bytes`.
 PictureHeader picture_header(const std::string& path, std::string_view bytes);
-/// The whole file, unless it is too large to be a picture.
+/// Reads the whole file. Throws IoError if it is too large for a picture.
 std::string read_picture_file(const std::string& path);
-/// Pixels of a JPEG, PNG or WebP file that holds `bytes`, whatever its name; upright. A JPEG may
-/// come out smaller than it is, by 2, 4 or 8, as long as its shorter side keeps `least_side`
-/// pixels: that saves most of the work. 0: full size.
+/// Decodes a file with the content `bytes` and turns it upright. The content decides the format. A
+/// JPEG is decoded at 1/2, 1/4 or 1/8 of its size if the shorter side keeps `least_side` pixels.
+/// This saves most of the work. 0: full size.
 Picture decode_picture(const std::string& path, std::string_view bytes, int64_t least_side = 0);
 
-/// The same picture with 1 (gray) or 3 (RGB) channels: transparency over white, gray = 0.299 R +
-/// 0.587 G + 0.114 B, in whole numbers: what PIL computes for convert("L"), bit for bit.
+/// The fault of a picture file, with the advice to leave such files out.
+SUANLI_API Fault may_be_skipped(Fault fault);
+
+/// Converts to 1 (gray) or 3 (RGB) channels. Transparent pixels are blended with white. Gray is
+/// 0.299 R + 0.587 G + 0.114 B in integers, with the bits of PIL's convert("L").
 Picture with_channels(Picture picture, int64_t channels);
 
 }  // namespace suanli::data

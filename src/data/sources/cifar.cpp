@@ -151,7 +151,7 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
       throw IoError(
           {.argument = folder,
            .given = "no " + name,
-           .expected = str("it plain, .gz or .xz, or ", layout.archive),
+           .expected = str(name, ", ", name, ".gz, ", name, ".xz or ", layout.archive),
            .remedy = str("Give the folder that holds the binary version of ", layout.kind, ".")});
   }
   Cifar cifar;

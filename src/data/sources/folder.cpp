@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Folders of pictures: list, look at every header, choose a shape, decode once to find what is
-// damaged and how bright it is.
+// Folders of pictures. Opening lists the files, reads every header and chooses a shape. Then it
+// decodes the pictures once to find damaged ones and to measure mean and deviation.
 #include <zlib.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/core/faults.h"
 #include "base/core/philox.h"
 #include "base/files/file.h"
 #include "base/text/did_you_mean.h"
@@ -24,19 +25,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMaxChecked = 20'000;  // pictures that are decoded before anything begins
-// of samples from photographs: large enough for a small network, decoded in about a millisecond
+constexpr int64_t kMaxChecked = 20'000;  // pictures that are decoded while the folder is opened
+// for photographs: enough for a small network, decoded in about a millisecond
 constexpr int64_t kUsualSide = 96;
-// pictures that are all of one size, this or smaller, are taken as they are
+// up to this size, pictures of one common size keep it
 constexpr int64_t kMaxOwnSide = 128;
 
 /// The fault of a picture that cannot be read, with the way around it.
-IoError may_be_skipped(Fault fault) {
-  fault.remedy += fault.remedy.empty() ? "Leave such files out." : " Or leave such files out.";
-  fault.settings = {"skip_bad"};
-  return IoError(std::move(fault));
-}
-
 class FolderSet final : public PictureSet {
  public:
   FolderSet(Info info, std::string root, std::vector<PictureFile> files)
@@ -49,7 +44,7 @@ class FolderSet final : public PictureSet {
     const std::string path = root_ + "/" + f.name;
     try {
       decode_box(path, read_picture_file(path), f.height, f.width, box, info_.input_shape, x);
-    } catch (const IoError& e) { throw may_be_skipped(e.fault()); }
+    } catch (const IoError& e) { throw IoError(may_be_skipped(e.fault())); }
     *y = f.label;
   }
   Shape picture_size(int64_t index) const override {
@@ -63,7 +58,7 @@ class FolderSet final : public PictureSet {
   std::vector<PictureFile> files_;
 };
 
-/// The fault of each file; null for a good one.
+/// The fault of each file; empty for a good one.
 using Faults = std::vector<std::optional<Fault>>;
 
 /// The state while a folder is opened.
@@ -77,7 +72,7 @@ class Opening {
   struct Split {
     Part part;
     PictureTree tree;
-    std::vector<uint32_t> checksums;  // of the files' content, 0 where it was not read
+    std::vector<uint32_t> checksums;  // of the content of each file; 0 if it was not read
   };
   void list();
   void match_classes();
@@ -96,9 +91,9 @@ class Opening {
   std::vector<Split> splits_;  // train first
   Info info_;
   Source source_;
-  std::vector<std::string> bad_;  // names of what cannot be read
-  Fault first_bad_{};             // what is wrong with the first of them
-  int64_t pictures_ = 0;          // of all parts, the bad ones too
+  std::vector<std::string> bad_;  // files that cannot be read
+  Fault first_bad_{};             // the fault of the first of them
+  int64_t pictures_ = 0;          // in all splits, including bad ones
 };
 
 void Opening::list() {
@@ -146,7 +141,7 @@ void Opening::note_layout(const SplitFolders& found) {
                                 " hold pictures and no class folders: they are taken for classes. "
                                 "Parts need a folder per class; "
                                 "?splits=no says that these are classes"));
-  // of pictures below the class, or below its part
+  // relative to the folder of the class or of the split
   const size_t depth = found.train.empty() && splits_.size() > 1 ? 2 : 1;
   for (const Split& split : splits_)
     for (const PictureFile& f : split.tree.files)
@@ -170,7 +165,7 @@ bool any_picture_in(const std::map<std::string, int64_t>& others) {
                      [](const auto& o) { return has_other_picture_name("x" + o.first); });
 }
 
-/// Labels are places among the training classes, or among those of the model that the data are for.
+/// A label is an index into the training classes, or into the classes of a given model.
 void Opening::match_classes() {
   info_.class_names =
       options_.class_names.empty() ? splits_.front().tree.classes : options_.class_names;
@@ -230,8 +225,8 @@ void Opening::require_pictures() {
                                  : "Add a sub-folder."});
 }
 
-/// Takes the files out that cannot be read. Without skip_bad refuse_bad() throws later: all are to
-/// be named at once.
+/// Drops files that cannot be read. Without skip_bad, refuse_bad() throws later and names all of
+/// them at once.
 void Opening::drop_bad(Split& split, const Faults& why) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto first =
@@ -260,9 +255,9 @@ void Opening::refuse_bad() const {
   if (bad_.size() > kMaxNamed) others += ", …";
   Fault fault = first_bad_;
   if (bad_.size() > 1)
-    fault.remedy += str(fault.remedy.empty() ? "" : " ", bad_.size(), " of ", pictures_,
-                        " pictures are bad, also ", others, ".");
-  throw may_be_skipped(std::move(fault));
+    fault = with_advice(std::move(fault), str(bad_.size(), " of ", pictures_,
+                                              " pictures are bad, also ", others, "."));
+  throw IoError(may_be_skipped(std::move(fault)));
 }
 
 void Opening::note_others() {
@@ -300,8 +295,8 @@ void Opening::read_headers(Split& split) {
   drop_bad(split, why);
 }
 
-/// The size that was asked for; else small pictures of one size as they are; else 96 × 96, or less
-/// where most are smaller.
+/// The given size. By default, small pictures of one common size keep it. Others become 96 × 96, or
+/// less if most are smaller.
 Shape Opening::choose_shape() {
   if (options_.input_shape.rank() == 3) return options_.input_shape;
   const std::vector<PictureFile>& files = splits_.front().tree.files;
@@ -326,8 +321,8 @@ Shape Opening::choose_shape() {
   return {channels, side, side};
 }
 
-/// Reads the samples as training will. It reads an even part of more than kMaxChecked samples,
-/// unless skip_bad must find every bad one.
+/// Decodes the samples as training does: all with skip_bad, otherwise at most kMaxChecked of them,
+/// evenly spread.
 void Opening::decode_once(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto count = static_cast<int64_t>(files.size());

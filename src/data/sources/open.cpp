@@ -53,11 +53,13 @@ class Settings {
     const std::string names = join_list(known);
     for (const auto& [key, value] : spec.settings) {
       if (std::find(known.begin(), known.end(), key) == known.end()) {
-        throw ArgumentError(
-            {.argument = spec.text,
-             .given = str("`", key, "` is no setting of ", spec.kind),
-             .expected = known.empty() ? "none" : str(known.size() > 1 ? "one of " : "", names),
-             .remedy = suggestion(key, known, "Did you mean `", "`?")});
+        throw ArgumentError({.argument = spec.text,
+                             .given = str("`", key, "`"),
+                             .expected = known.empty()
+                                             ? str("no setting of ", spec.kind)
+                                             : str("a setting of ", spec.kind, ", ",
+                                                   known.size() > 1 ? "one of " : "", names),
+                             .remedy = suggestion(key, known, "Did you mean `", "`?")});
       }
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
         throw ArgumentError(

@@ -5,13 +5,13 @@
 #include <set>
 #include <utility>
 
+#include "base/core/faults.h"
 #include "base/text/text.h"
 #include "plan/rehearsal.h"
 #include "runtime/storage.h"
 #include "suanli/loader.h"
 #include "train/run/evaluate.h"
 #include "train/run/trainer_state.h"
-#include "train/settings/faults.h"
 #include "train/stored/dataset_summary.h"
 #include "train/stored/fine_tune.h"
 
@@ -150,10 +150,9 @@ void TrainingLoop::judge_last_batch() {
     return;  // nothing is known
   } catch (const ShapeError& e) {
     if (batch == 1 || samples == 1) {
-      Fault fault = e.fault();
-      fault.remedy = joined_sentences(
-          fault.remedy, str("The model cannot be trained with batches of one sample. ",
-                            batch == 1 ? "Use larger batches." : "Use more training samples."));
+      Fault fault = with_advice(
+          e.fault(), str("The model cannot be trained with batches of one sample. ",
+                         batch == 1 ? "Use larger batches." : "Use more training samples."));
       if (batch == 1) fault.settings = {"batch_size"};
       throw IoError(fault);
     }

@@ -7,13 +7,13 @@
 #include <cstdio>
 #include <limits>
 
+#include "base/core/faults.h"
 #include "base/system/machine_memory.h"
 #include "base/text/text.h"
 #include "runtime/session.h"
 #include "tensor/node.h"
 #include "train/run/trainer_state.h"
 #include "train/settings/config.h"
-#include "train/settings/faults.h"
 
 namespace suanli {
 
@@ -55,12 +55,12 @@ int64_t bytes_charged_elsewhere(nn::Module& model, const Session& session) {
 }
 
 /// `fault` with what helps against too little memory.
-IoError too_little_memory(Fault fault) {
+DoesNotFit too_little_memory(Fault fault) {
   fault.remedy =
       "Use smaller batches, smaller samples (?size=) or a smaller model. A memory limit says how "
       "much may be used all the same.";
   fault.settings = {"batch_size", "accumulate", "model", "memory_limit"};
-  return IoError(std::move(fault));
+  return DoesNotFit(std::move(fault));
 }
 
 }  // namespace
@@ -155,13 +155,13 @@ void TrainingLoop::settle_batch() {
     tried += str(tried.empty() ? "" : ", ", batch, " ", std::llround(rate), "/s");
   }
   if (trials.empty())
-    throw IoError({.argument = "batch_size",
-                   .given = "auto",
-                   .expected = str("a batch of 16 to fit into ", human_bytes(left), "; ", c.model,
-                                   " on samples of shape ", s_.splits.train->info().input_shape,
-                                   " with batch ", tried),
-                   .remedy = "Use a smaller model or smaller pictures, or set the batch size.",
-                   .settings = {"model", "batch_size"}});
+    throw DoesNotFit({.argument = "batch_size",
+                      .given = "auto",
+                      .expected = str("a batch of 16 to fit into ", human_bytes(left), "; ",
+                                      c.model, " on samples of shape ",
+                                      s_.splits.train->info().input_shape, " with batch ", tried),
+                      .remedy = "Use a smaller model or smaller pictures, or set the batch size.",
+                      .settings = {"model", "batch_size"}});
   // A tenth of the speed buys more steps per epoch; beyond that the larger batch wins.
   for (const Trial& t : trials)
     if (t.rate >= 0.9 * best.rate) {
@@ -201,12 +201,10 @@ void TrainingLoop::settle_memory() {
     try {
       return forecast();
     } catch (const RehearsalError& e) {
-      Fault fault = e.fault();
-      fault.remedy =
-          joined_sentences(fault.remedy, str("The memory limit of ", human_bytes(limit),
-                                             " takes a run whose memory is known beforehand."));
-      fault.settings = {"memory_limit"};
-      throw ArgumentError(fault);
+      throw ArgumentError(with_advice(e.fault(),
+                                      str("The memory limit of ", human_bytes(limit),
+                                          " takes a run whose memory is known beforehand."),
+                                      {"memory_limit"}));
     }
   };
   const RunForecast usual = needed();
@@ -215,12 +213,12 @@ void TrainingLoop::settle_memory() {
   s_.session.set_working_memory_limit(std::max<int64_t>(1, working - (usual.peak() - limit)));
   const RunForecast f = needed();
   if (f.peak() > limit)
-    throw IoError(
+    throw DoesNotFit(
         {.argument = "memory_limit",
          .given = human_bytes(limit),
-         .expected = str(human_bytes(f.peak() - limit),
-                         " more, though all is computed again that can be: ", forecast_in_words(f)),
-         .remedy = "Use smaller batches, a smaller model or a higher limit.",
+         .expected = str(human_bytes(f.peak() - limit), " more: ", forecast_in_words(f)),
+         .remedy = "All is computed again that can be. Use smaller batches, a smaller model or a "
+                   "higher limit.",
          .settings = {"batch_size", "accumulate", "model", "memory_limit"}});
   s_.note(str("memory limit ", human_bytes(limit), ": ", human_bytes(f.peak()), " instead of ",
               human_bytes(usual.peak()), ", for ", human_flops(f.flops_per_step),
@@ -256,7 +254,9 @@ void Trainer::autotune() {
   if (s.finished) return;
   try {
     TrainingLoop(*this, s).autotune();
-  } catch (const OutOfMemory& e) { s.refuse_for_memory(e); }
+  } catch (const DoesNotFit&) { throw; } catch (const OutOfMemory& e) {
+    s.refuse_for_memory(e);
+  }
 }
 
 }  // namespace suanli

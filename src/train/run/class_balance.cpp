@@ -83,7 +83,7 @@ void Trainer::State::make_training_loss() {
       std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
     throw ArgumentError({.argument = "class_weights",
                          .given = "'" + config.class_weights + "'",
-                         .expected = "a weight above 0, or there is nothing to learn"});
+                         .expected = "at least one weight above 0"});
   if (!weights.empty() && data::augment_from_text(config.augment).mixes())
     throw ArgumentError({.argument = "class_weights",
                          .given = "'" + config.class_weights + "'",

@@ -205,10 +205,10 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
 TrainedModel load_run(const std::string& run) { return read_run(run, nullptr); }
 TrainedModel load_run(const std::string& run, nn::AnyModule model) {
   if (!model)
-    throw ArgumentError({.op = "load_run",
-                         .argument = "model",
-                         .given = "an empty module",
-                         .expected = "one that takes the weights"});
+    throw StateError({.op = "load_run",
+                      .argument = "model",
+                      .given = "an empty module",
+                      .expected = "one that takes the weights"});
   return read_run(run, &model);
 }
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/core/faults.h"
 #include "base/text/text.h"
 #include "plan/explain/tuning_report.h"
 #include "suanli/loader.h"
 #include "train/run/trainer_state.h"
 #include "train/run/tta.h"
 #include "train/settings/config.h"
-#include "train/settings/faults.h"
 #include "train/settings/sample_notes.h"
 #include "train/stored/dataset_summary.h"
 #include "train/stored/fine_tune.h"
@@ -112,7 +112,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
       if (entry && entry->adapt)
         if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty())
           splits.notes.push_back(done);
-      adopt_weights(model, given, info, splits.notes);
+      adopt(given);
     } else if (fresh && entry && entry->fit) fit_model(*entry);
     if (!config.freeze.empty()) freeze(model, config.freeze);
     choose_epochs_of_parameters();
@@ -135,6 +135,19 @@ void Trainer::State::choose_model_of(GivenWeights& given) {
              advice_on_parts(given, model_options())),
          .settings = {"model", "weights"}});
   splits.notes.push_back(str("model ", config.model, ": the one of the weights"));
+}
+
+void Trainer::State::adopt(const GivenWeights& given) {
+  try {
+    adopt_weights(model, given, splits.train->info(), splits.notes);
+  } catch (const IoError& e) {
+    if (weights_fit(model, given.tensors)) throw;
+    const std::string other =
+        given.model.empty() ? model_of(given.tensors, model_options()) : given.model;
+    if (other.empty() || other == config.model) throw;
+    throw IoError(with_advice(e.fault(), str("They are weights of the model ", other, "."),
+                              {"model=" + other}));
+  }
 }
 
 void Trainer::State::choose_epochs_of_parameters() {
@@ -327,10 +340,10 @@ Trainer::Trainer(TrainConfig config, const std::optional<Session>& session)
 Trainer::Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session)
     : state_(std::make_unique<State>(session)) {
   if (!model)
-    throw ArgumentError({.op = "Trainer",
-                         .argument = "model",
-                         .given = "an empty module (default-constructed or moved from)",
-                         .expected = "one to train"});
+    throw StateError({.op = "Trainer",
+                      .argument = "model",
+                      .given = "an empty module (default-constructed or moved from)",
+                      .expected = "one to train"});
   const Session::Use use(state_->session);
   if (config.model.empty()) config.model = "own";
   state_->in_run.restart();
@@ -349,7 +362,7 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
     throw IoError({.argument = folder.path(),
                    .given = str("no data at ", path, " any more"),
                    .remedy = "Say where they are now.",
-                   .settings = {"resume", "data"}});
+                   .settings = {"resume=" + folder.path(), "data"}});
   if (options.epochs >= 0) config.epochs = options.epochs;
   if (options.checkpoint_every >= 0) config.checkpoint_every = options.checkpoint_every;
   if (options.checkpoint_minutes >= 0) config.checkpoint_minutes = options.checkpoint_minutes;
@@ -358,8 +371,8 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
   return config;
 }
 
-/// Everything that keeps the rest of the run from giving the bits that the undisturbed run would
-/// have given.
+/// The differences that keep the rest of the run from giving the bits of an undisturbed run: each
+/// recorded value, and the present one.
 std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
                           const std::string& kernels, const Json& data) {
   std::string out;
@@ -368,17 +381,14 @@ std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
   };
   add(data_differences(recorded.data, data));
   const std::string changed = differences(recorded.config, config);
-  add(changed.empty() ? "" : "config.toml was changed (" + changed + ")");
-  if (recorded.isa != kernels)
-    add(str("it was trained on ", recorded.isa, ", this process runs ", kernels));
+  add(changed.empty() ? "" : changed + " in config.toml");
+  if (recorded.isa != kernels) add(str("instruction set ", recorded.isa, ", here ", kernels));
   if (const std::string here = numerics_in_force(device_from_name(config.device));
       recorded.numerics.empty())
-    add("it was trained before numerics tables were recorded");
+    add("no recorded numerics table, here " + here);
   else if (recorded.numerics != here)
-    add(str("it was trained with the numerics table ", recorded.numerics, ", this process has ",
-            here));
-  if (recorded.version != version())
-    add(str("it was trained by version ", recorded.version, ", this is ", version()));
+    add(str("numerics table ", recorded.numerics, ", here ", here));
+  if (recorded.version != version()) add(str("version ", recorded.version, ", here ", version()));
   return out;
 }
 
@@ -409,8 +419,9 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
         !why.empty()) {
       if (!options.force)
         throw IoError({.argument = run,
-                       .given = "not bit-exact here: " + why,
-                       .remedy = "Force it to go on all the same.",
+                       .given = why,
+                       .expected = "the same, for the bits of a run without a stop",
+                       .remedy = "Force the resume to accept other bits.",
                        .settings = {"force"}});
       s.resume_notes.push_back("not bit-exact from here on: " + why);
     }

@@ -26,6 +26,11 @@ struct ClassWeights {
   bool any() const { return !values.empty(); }
 };
 
+/// The memory does not suffice for a run, as its forecast tells beforehand.
+struct DoesNotFit : OutOfMemory {
+  using OutOfMemory::OutOfMemory;
+};
+
 struct Trainer::State {
   explicit State(const std::optional<Session>& given) : session(given ? *given : Session()) {}
   State(const State&) = delete;
@@ -94,6 +99,9 @@ struct Trainer::State {
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
   void make_model(GivenWeights& given);
   models::ModelOptions model_options() const;
+  /// Puts the weights into the model. Where they do not fit it, the error names the zoo's model
+  /// that they are of.
+  void adopt(const GivenWeights& given);
   /// Values that the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);
   void make_optimizer();
@@ -104,10 +112,10 @@ struct Trainer::State {
   void train_mode(int64_t epoch);
   /// Adds a line to what the user is told of the choices made.
   void note(const std::string& line);
-  /// Throws IoError if weights and optimizer state alone do not fit the memory that is left.
+  /// Throws DoesNotFit if weights and optimizer state alone exceed the memory that is left.
   /// Nothing is allocated before.
   void require_memory_for_weights();
-  /// Throws IoError that says the same as the checks of memory. For an OutOfMemory where a run
+  /// Throws DoesNotFit that says the same as the checks of memory. For an OutOfMemory where a run
   /// is built that they let pass.
   [[noreturn]] void refuse_for_memory(const OutOfMemory& e);
   /// As limit and overfit_batches say.
@@ -141,7 +149,7 @@ class TrainingLoop {
   /// Decides State::leaves_one_out for this batch size by rehearsal. Throws IoError if every
   /// batch is a single sample that the model refuses.
   void judge_last_batch();
-  /// Throws IoError if the forecast exceeds the memory that is left.
+  /// Throws DoesNotFit if the forecast exceeds the memory that is left.
   void require_memory();
   int64_t held_bytes() const;  // of what a forecast counts, already there
   RunForecast forecast();

@@ -6,13 +6,13 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/core/faults.h"
 #include "base/files/file.h"
 #include "base/text/did_you_mean.h"
 #include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "suanli/loader.h"
 #include "suanli/runtime.h"
-#include "train/settings/faults.h"
 
 namespace suanli {
 
@@ -139,9 +139,9 @@ void apply_recipe(TrainConfig& c, const models::Recipe& recipe) {
     throw ArgumentError(
         {.argument = "momentum",
          .given = str(c.momentum),
-         .expected = str("none with ", c.optimizer, ", which has averages of its own"),
-         .remedy = "Leave it out, or use sgd.",
-         .settings = {"optimizer"}});
+         .expected = str("0 with ", c.optimizer),
+         .remedy = str(c.optimizer, " has averages of its own. Leave momentum out, or use sgd."),
+         .settings = {"optimizer=sgd"}});
   if (c.momentum == -1) c.momentum = same ? recipe.momentum : optimizer.momentum;
   if (c.weight_decay == -1) c.weight_decay = same ? recipe.weight_decay : optimizer.weight_decay;
   if (c.lr_factors.empty()) c.lr_factors = same ? recipe.lr_factors : "none";

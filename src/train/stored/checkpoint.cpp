@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/core/faults.h"
 #include "base/text/text.h"
 #include "io/safetensors.h"
 #include "train/settings/config.h"
-#include "train/settings/faults.h"
 
 namespace suanli {
 
@@ -107,15 +107,12 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
     try {
       return Json::parse(read_file(path), path);
     } catch (const IoError& e) {
-      const std::string weights = newest_weights();
-      Fault fault = e.fault();
-      fault.remedy = joined_sentences(
-          fault.remedy, "The file was cut off or damaged. Restore it from a copy, or " +
-                            (weights.empty() ? "start the run anew."
-                                             : str("begin a new run with the weights in ", path_,
-                                                   "/", weights, ".")));
-      if (!weights.empty()) fault.settings = {"weights"};
-      throw IoError(fault);
+      const std::string name = newest_weights(), weights = path_ + "/" + name;
+      const std::string damaged = "The file was cut off or damaged. Restore it from a copy, or ";
+      if (name.empty()) throw IoError(with_advice(e.fault(), damaged + "start the run anew."));
+      throw IoError(with_advice(e.fault(),
+                                str(damaged, "begin a new run with the weights in ", weights, "."),
+                                {"weights=" + weights}));
     }
   }();
   if (const Json* format = json.find("format"); format && format->is_integer())

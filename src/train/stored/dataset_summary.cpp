@@ -6,9 +6,9 @@
 #include <map>
 #include <optional>
 
+#include "base/core/faults.h"
 #include "base/text/text.h"
 #include "data/sources/spec.h"
-#include "train/settings/faults.h"
 #include "train/stored/finite.h"
 
 namespace suanli {
@@ -81,11 +81,11 @@ Loss loss_for(data::Task task, const models::Entry* entry) {
       return target.rank() == 2 ? cross_entropy(output, target) : nll_loss(output, target);
     };
   if (!logits)
-    throw IoError({.argument = "model",
-                   .given = entry->name,
-                   .expected = "one that answers with a number, as the data ask",
-                   .remedy = "This one gives probabilities of classes. Use mlp.",
-                   .settings = {"model"}});
+    throw ArgumentError({.argument = "model",
+                         .given = entry->name,
+                         .expected = "one that answers with a number, as the data ask",
+                         .remedy = "This one gives probabilities of classes. Use mlp.",
+                         .settings = {"model=mlp"}});
   return
       [](const Tensor& output, const Tensor& target) { return mse_loss(flatten(output), target); };
 }
@@ -117,7 +117,7 @@ void require_data_of_run(const Json& recorded, const data::Splits& splits, const
                    .given = str("data of ", is, changes.empty() ? "" : ", " + changes),
                    .expected = str("data of ", before, ", on which it was trained"),
                    .remedy = "Give the place of the data that it was trained on.",
-                   .settings = {"resume", "data"}});
+                   .settings = {"resume=" + run, "data"}});
   };
   auto sizes = [](const Shape& shape) {
     std::string out;

@@ -6,12 +6,12 @@
 #include <map>
 #include <set>
 
+#include "base/core/faults.h"
 #include "base/files/file.h"
 #include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "data/datasets/encoding.h"
 #include "nn/state_values.h"
-#include "train/settings/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/finite.h"
 #include "train/stored/run_folder.h"
@@ -133,7 +133,7 @@ GivenWeights weights_of_run(const std::string& run) {
     throw IoError({.argument = run,
                    .given = "no complete epoch yet",
                    .remedy = "Train the run first.",
-                   .settings = {"resume"}});
+                   .settings = {"resume=" + run}});
   GivenWeights given{.tensors = std::move(stored.weights),
                      .dicts = {},
                      .path = run,

@@ -170,7 +170,7 @@ void require_free(const std::string& path) {
                      .given = "the folder of a run",
                      .expected = kFreeFolder,
                      .remedy = "Go on with this run, or choose another folder.",
-                     .settings = {"out", "resume"}});
+                     .settings = {"out", "resume=" + path}});
     throw IoError({.argument = path,
                    .given = "a folder that is not empty and holds no run",
                    .expected = kFreeFolder,

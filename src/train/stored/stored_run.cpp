@@ -5,10 +5,10 @@
 #include <map>
 #include <optional>
 
+#include "base/core/faults.h"
 #include "base/files/file.h"
 #include "base/text/text.h"
 #include "train/settings/config.h"
-#include "train/settings/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/run_folder.h"
 
@@ -32,10 +32,8 @@ DataRecord record_of_data(const TrainConfig& config, const std::string& file) {
         config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
     return data_record_from_json(to_json(splits), file);
   } catch (const Error& e) {
-    Fault fault = fault_in(file + ": its data", e.fault());
-    fault.remedy = joined_sentences(fault.remedy,
-                                    "The file does not say itself which data it was trained on.");
-    throw IoError(fault);
+    throw IoError(with_advice(fault_in(file + ": its data", e.fault()),
+                              "The file does not say itself which data it was trained on."));
   }
 }
 
@@ -73,15 +71,14 @@ bool ended_at(const std::string& run, int64_t step) {
 /// count.
 void require_state_of(const std::string& run) {
   const CheckpointFolder folder(run + "/checkpoints");
-  const std::string weights = folder.newest_weights();
-  if (weights.empty() || path_exists(folder.path() + "/state.json")) return;
-  throw IoError(
-      {.argument = run,
-       .given = str("checkpoints/state.json is missing beside ", weights),
-       .remedy = str("Restore state.json from a copy, or begin a new run with the weights "
-                     "in ",
-                     folder.path(), "/", weights, "."),
-       .settings = {"weights"}});
+  const std::string name = folder.newest_weights(), weights = folder.path() + "/" + name;
+  if (name.empty() || path_exists(folder.path() + "/state.json")) return;
+  throw IoError({.argument = run,
+                 .given = str("checkpoints/state.json is missing beside ", name),
+                 .remedy = str("Restore state.json from a copy, or begin a new run with the "
+                               "weights in ",
+                               weights, "."),
+                 .settings = {"weights=" + weights}});
 }
 
 constexpr const char* kCannotGoOn = "The run cannot go on. To train anew, choose another folder.";
@@ -99,7 +96,7 @@ IoError no_weights(const std::string& run) {
   Fault fault{.argument = run, .given = "neither a checkpoint nor a model.safetensors"};
   if (files_after_checkpoint(run).empty()) {
     fault.remedy = "There are no weights yet. Train the run first.";
-    fault.settings = {"resume"};
+    fault.settings = {"resume=" + run};
   } else {
     fault.remedy = kCannotGoOn;
   }
@@ -149,13 +146,11 @@ void require_resumable(const std::string& run) {
               .given = "no checkpoints any more, only " + kept,
               .remedy = kCannotGoOn,
               .settings = {"out"}};
-  if (weights) {
-    fault.remedy = joined_sentences(
-        fault.remedy, str("Its weights are in ", run, kModel,
-                          ". They can be evaluated, and a new run can begin with them."));
-    fault.settings.push_back("weights");
-  }
-  throw IoError(fault);
+  if (!weights) throw IoError(fault);
+  throw IoError(with_advice(fault,
+                            str("Its weights are in ", run, kModel,
+                                ". They can be evaluated, and a new run can begin with them."),
+                            {"weights=" + run + kModel}));
 }
 
 }  // namespace suanli

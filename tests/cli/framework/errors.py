@@ -38,13 +38,13 @@ def test_usage():
         (2, ["--seed: -1, expected at least 0"], ["train", "--seed=-1"]),
         (2, ["val: 1, expected 0 or more and below 1"], ["train", "--val", "1"]),
         (2, ["--out: an empty text"], ["train", "--out", ""]),
-        (2, ["momentum: 0.5, expected none with adam", "Options: --optimizer."], ["train", "--optimizer", "adam", "--momentum", "0.5"]),
+        (2, ["momentum: 0.5, expected 0 with adam", "Options: --optimizer sgd."], ["train", "--optimizer", "adam", "--momentum", "0.5"]),
         (2, ["train: 'more', expected no further word"], ["train", "glyphs", "more"]),
         (2, ["--force: alone, expected --resume"], ["train", "--force"]),
         (2, ["--lr: beside --resume"], ["train", "--resume", "x", "--lr", "1"]),
         (3, ["x: no such run folder"], ["train", "glyphs", "--resume", "x"]),
-        (2, ["RUN: missing, expected the run folder"], ["eval"]),
-        (2, ["FILE: missing, expected JPEG"], ["predict", "x"]),
+        (2, ["RUN: missing, expected suanli eval RUN [DATA]"], ["eval"]),
+        (2, ["FILE: missing, expected suanli predict RUN FILE…"], ["predict", "x"]),
     ]
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
     for code, parts, args in cases:
@@ -62,10 +62,10 @@ def test_invalid_input():
         (3, ["nowhere: no such folder"], ["train", "mnist:nowhere"]),
         (3, ["empty"], ["train", "mnist:empty"]),
         (3, ["cut/train-images-idx3-ubyte.gz", "byte", "cut off"], ["train", "mnist:cut"]),
-        (3, ["cuda", "no CUDA backend", "--device"], ["train", "--device", "cuda"]),
-        (3, ["cuda", "no CUDA backend", "--device"], ["eval", "full", "--device", "cuda"]),
-        (3, ["full: a folder that is not empty and holds no run", "Options: --out."], ["train", "--out", "full"]),
-        (3, ["full/x: no folder, expected a folder that is new or empty", "Options: --out."], ["train", "--out", "full/x"]),
+        (3, ["'cuda', expected an available device", "There is no CUDA backend yet. Choose cpu or auto."], ["train", "--device", "cuda"]),
+        (3, ["'cuda', expected an available device", "There is no CUDA backend yet. Choose cpu or auto."], ["eval", "full", "--device", "cuda"]),
+        (3, ["full: a folder that is not empty and holds no run"], ["train", "--out", "full"]),
+        (3, ["full/x: no folder, expected a folder that is new or empty"], ["train", "--out", "full/x"]),
         (3, ["cannot be made"], ["train", TINY, *FAST, "--quiet", "--out", "full/x/y"]),
         (3, ["nowhere: no such run folder"], ["train", "--resume", "nowhere"]),
         (3, ["full: a folder without config.toml, expected the folder of a run"], ["train", "--resume", "full"]),
@@ -110,7 +110,7 @@ def test_recipes():
 def test_no_batch_fits():
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
     args = ["train", "random:3x128x128?classes=2&samples=640&test=64", "--model", "cnn_b", "--batch-size", "auto", "--quiet"]
-    fails(3, "batch_size: auto, expected a batch of 16 to fit into", "with batch 16 needs", "Options: --model, --batch-size.", args=args,
+    fails(3, "batch_size: auto, expected a batch of 16 to fit into", "with batch 16 needs", "Options: --model.", args=args,
           env={**os.environ, "SUANLI_MEMORY_LIMIT": "130000000"})
     untouched(before)
 
@@ -156,10 +156,10 @@ def test_damaged_runs():
     damaged("d19", config("format = 1", "format = 0"), 3, "config.toml: line 2", "run format 0 of an older program")
     damaged("d20", config("format = 1", "format = 'one'"), 3, "config.toml: line 2, format: a text, expected a whole number")
     damaged("d14", without("checkpoints/state.json", "model.safetensors"), 3, "checkpoints/state.json is missing", "in d14/checkpoints/step-",
-            "Command: suanli train --weights FILE")
-    damaged("d15", without("checkpoints/state.json"), 3, "checkpoints/state.json is missing", "in d15/checkpoints/step-", "Options: --weights.",
+            "Command: suanli train --weights d14/checkpoints/step-")
+    damaged("d15", without("checkpoints/state.json"), 3, "checkpoints/state.json is missing", "in d15/checkpoints/step-", "Options: --weights d15/checkpoints/step-",
             args=("train", "--resume"))
-    damaged("d16", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "was cut off or damaged", "in d16/checkpoints/step-", "Options: --weights.",
+    damaged("d16", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "was cut off or damaged", "in d16/checkpoints/step-", "Options: --weights d16/checkpoints/step-",
             args=("train", "--resume"))
     damaged("d7", lambda f: [(f / "model.safetensors").unlink(), shutil.rmtree(f / "checkpoints")], 3, "neither a checkpoint nor a model.safetensors", "The run cannot go on")
     for name, gone in (("g1", weights), ("g2", "checkpoints/state.json")):   # either of the two is enough
@@ -197,19 +197,19 @@ def test_resume_elsewhere():
         s, c = change(s, c) or (s, c)
         pathlib.Path(name, "checkpoints/state.json").write_text(json.dumps(s))
         pathlib.Path(name, "config.toml").write_text(c)
-        fails(3, "not bit-exact here", "Options: --force.", *parts, args=["train", "--resume", name, *args])
+        fails(3, "expected the same, for the bits of a run without a stop", "Options: --force.", *parts, args=["train", "--resume", name, *args])
         same(state(name), s, "nothing was changed")
         r = ok_json("train", "--resume", name, "--force", "--quiet", *args)
         check(r["epochs"] == 2, f"{r}")
         check("not bit-exact" in pathlib.Path(name, "log.txt").read_text(), "the log says so")
 
-    altered("isa", lambda s, c: s.update(isa="sse4"), "it was trained on sse4")
-    altered("numerics", lambda s, c: s.update(numerics="0" * 16), "the numerics table 0000000000000000, this process has", state("r")["numerics"])
-    altered("unknown", lambda s, c: (s.pop("numerics"), None)[1], "before numerics tables were recorded")
-    altered("version", lambda s, c: s.update(version="0.0.9"), "version 0.0.9")
+    altered("isa", lambda s, c: s.update(isa="sse4"), "instruction set sse4, here ")
+    altered("numerics", lambda s, c: s.update(numerics="0" * 16), "numerics table 0000000000000000, here " + state("r")["numerics"])
+    altered("unknown", lambda s, c: (s.pop("numerics"), None)[1], "no recorded numerics table, here ")
+    altered("version", lambda s, c: s.update(version="0.0.9"), "version 0.0.9, here ")
     altered("data", lambda s, c: s["data"]["train"].update(fingerprint="0" * 16), "the train data changed")
     altered("moved", lambda s, c: (s, c.replace("train=640", "train=704")), "the train data changed", "samples")
-    altered("lr", lambda s, c: (s, c.replace("lr = 0.001", "lr = 0.002")), "config.toml was changed (lr 0.001 → 0.002)")
+    altered("lr", lambda s, c: (s, c.replace("lr = 0.001", "lr = 0.002")), "lr 0.001 → 0.002 in config.toml")
     fails(2, "epochs: 1, expected at least the 2 that are trained already", args=["train", "--resume", "lr", "--epochs", 1])
 
 
@@ -221,12 +221,15 @@ def test_hints():
     folder = "hinted: the folder of a run, expected a folder that is new or empty. Go on with this run, or choose another folder. "
     weights = "checkpoints/state.json is missing"
     chinese = {**os.environ, "LC_ALL": "zh_CN.UTF-8"}
-    for env, said, command, none in ((None, "Options: --out. Command: ", "Command: ", "Options"), (chinese, "选项：--out。 命令：", "命令：", "选项")):
-        done = fails(3, folder + said + "suanli train --resume hinted", args=["train", "--out", "hinted"], env=env)
+    for env, command, none in ((None, "Command: ", "Options"), (chinese, "命令：", "选项")):
+        done = fails(3, folder + command + "suanli train --resume hinted", args=["train", "--out", "hinted"], env=env)
         check(done.stderr.endswith(" hinted\n"), f"the command can be pasted: {done.stderr!r}")
-        done = fails(3, weights, command + "suanli train --weights FILE", args=["eval", "hinted"], env=env)   # eval has no --weights
+        check(none not in done.stderr, f"not the option whose value is at fault: {done.stderr}")
+        done = fails(3, weights, command + "suanli train --weights hinted/checkpoints/step-", args=["eval", "hinted"], env=env)   # eval has no --weights
+        check(done.stderr.endswith(".safetensors\n"), f"the command can be pasted: {done.stderr!r}")
         check(none not in done.stderr, f"only what the verb has: {done.stderr}")
-    fails(3, weights, "Options: --weights.", args=["train", "--resume", "hinted"])
+    fails(3, weights, "Options: --weights hinted/checkpoints/step-", args=["train", "--resume", "hinted"])
+    fails(3, "memory_limit: 1.0 MiB", "Options: --batch-size, --accumulate, --model.", args=["train", TINY, *FAST, "--batch-size", 8, "--memory-limit", "1MiB"])
     done = fails(2, args=["train", "--lookahead", 3, "--ema", 0.5])
     check("Option" not in done.stderr and "Command" not in done.stderr, f"no setting, no hint: {done.stderr}")
 

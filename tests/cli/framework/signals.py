@@ -78,7 +78,7 @@ def test_a_run_whose_checkpoints_are_gone_is_not_overwritten():
     shutil.rmtree("bereft/checkpoints")
     files = lambda: {p: p.read_bytes() for p in pathlib.Path("bereft").rglob("*") if p.is_file()}
     before = files()
-    fails(3, "bereft: no checkpoints any more", "bereft/model.safetensors", "Options: --out, --weights.", args=["train", "--resume", "bereft"])
+    fails(3, "bereft: no checkpoints any more", "bereft/model.safetensors", "Options: --out, --weights bereft/model.safetensors.", args=["train", "--resume", "bereft"])
     fails(3, "no checkpoints any more", args=["train", "--resume", "bereft", "--force", "--epochs", 9])
     same(files(), before, "nothing is touched")
     same(ok_json("eval", "bereft")["accuracy"], ok_json("eval", "whole")["accuracy"], "its weights are measured")

@@ -215,8 +215,8 @@ def test_bad_folders():
         fails(3, *parts, args=["train", data, *FAST])
         same(sorted(str(p) for p in pathlib.Path(".").glob("*")), before, f"{data}: nothing is left behind")
     fails(2, "good?size=0: size: '0', expected a whole number from 1 to 4096", args=["train", "good?size=0"])
-    fails(2, "`sise` is no setting of folder, expected one of size, skip_bad, splits. Did you mean `size`?", args=["train", "good?sise=3"])
-    fails(2, "`skip_bad` is no setting of glyphs", args=["train", "glyphs", skip])
+    fails(2, "`sise`, expected a setting of folder, one of size, skip_bad, splits. Did you mean `size`?", args=["train", "good?sise=3"])
+    fails(2, "`skip_bad`, expected a setting of glyphs, one of", args=["train", "glyphs", skip])
 
     for name in ("cut", "text", "nothing", "dangling"):
         done = run("train", name, *FAST[:-1], skip, "--out", f"{name}_run")

@@ -46,7 +46,7 @@ def test_regression():
     pathlib.Path("short.csv").write_text("a,b\n1,2\n")
     fails(3, "short.csv", "color", args=["predict", "reg", "short.csv"])
     ok("train", "--resume", "reg")   # finished: shows its report again
-    fails(3, "gives probabilities of classes. Use mlp. Options: --model.", args=["train", "t.csv?target=y", "--model", "cnn_b"])
+    fails(2, "gives probabilities of classes. Use mlp. Options: --model mlp.", args=["train", "t.csv?target=y", "--model", "cnn_b"])
     shown = ok_json("data", "show", "t.csv?target=y")
     same([c["name"] for c in shown["columns"]], ["a", "b", "color", "kind"], "columns")
     same(shown["columns"][2]["categories"], ["blue", "red"], "categories")

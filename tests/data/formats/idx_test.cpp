@@ -160,12 +160,12 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
            {"PK\x03\x04zzzz", "Unpack it."},
            {"<!DOCTYPE html><html>", "as its authors publish"}}) {
     write_bytes(folder / "file", bytes);
-    const std::string given = thrown<IoError>([&] { read_idx(folder / "file"); }).remedy;
+    const std::string given = fault_of<IoError>([&] { read_idx(folder / "file"); }).remedy;
     EXPECT_TRUE(contains(given, remedy)) << given;
   }
   for (const BadStream& c : streams) {
     write_bytes(folder / "file", c.bytes);
-    const std::string text = told(thrown<IoError>([&] { read_idx(folder / "file"); }));
+    const std::string text = told(fault_of<IoError>([&] { read_idx(folder / "file"); }));
     EXPECT_TRUE(contains(text, folder / "file")) << c.what << "\n" << text;
     for (const std::string& part : c.message)
       EXPECT_TRUE(contains(text, part)) << c.what << ": no `" << part << "` in\n" << text;
@@ -175,7 +175,7 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
 TEST(Idx, MissingFileAndFolder) {
   TemporaryFolder folder;
   for (const std::string& path : {folder / "none", folder.path()}) {
-    const std::string text = told(thrown<IoError>([&] { read_idx(path); }));
+    const std::string text = told(fault_of<IoError>([&] { read_idx(path); }));
     EXPECT_TRUE(contains(text, path)) << text;
   }
 }
@@ -188,7 +188,7 @@ TEST(Idx, NoDamageEscapes) {
   for (size_t i = 0; i < good.size(); ++i) {
     for (std::string bytes : {good.substr(0, i), flipped(good, i + 1)}) {
       write_bytes(folder / "file", bytes);
-      const auto fault = fault_of<IoError>([&] { read_idx(folder / "file"); });
+      const auto fault = fault_if_any<IoError>([&] { read_idx(folder / "file"); });
       if (bytes.size() < good.size()) { EXPECT_TRUE(fault) << i; }
     }
   }

@@ -265,10 +265,10 @@ TEST(Loader, MayBeDestroyedAtAnyTime) {
     if (round % 7 == 0) continue;  // never started
     loader.start(0);
     Batch batch;
-    for (int i = 0; i < round % 6; ++i) fault_of<IoError>([&] { loader.next(batch); });
+    for (int i = 0; i < round % 6; ++i) fault_if_any<IoError>([&] { loader.next(batch); });
     if (round % 2) {
       Loader moved(std::move(loader));
-      fault_of<IoError>([&] { moved.next(batch); });
+      fault_if_any<IoError>([&] { moved.next(batch); });
     }
   }
 }
@@ -400,7 +400,7 @@ TEST(Labels, AreCheckedWhereverTheyEnter) {
       auto call = [&] { c.use(std::make_shared<OwnLabels>(odd, 3)); };
       EXPECT_FAULT(IoError, call(), .op = "", .given = "label " + std::to_string(odd),
                    .expected = "a class from 0 to 2");
-      EXPECT_TRUE(thrown<IoError>(call).argument.starts_with("own: sample "));
+      EXPECT_TRUE(fault_of<IoError>(call).argument.starts_with("own: sample "));
     }
     EXPECT_NO_THROW(c.use(std::make_shared<OwnLabels>(2, 3))) << c.what;
   }

@@ -216,7 +216,7 @@ TEST(Cifar, SaysWhatIsWrong) {
   };
   const Bad cases[] = {
       {"missing", [](Files& f) { f.erase("data_batch_3.bin"); }, "", "no data_batch_3.bin",
-       "it plain, .gz or .xz, or cifar-10-binary.tar.gz"},
+       "data_batch_3.bin, data_batch_3.bin.gz, data_batch_3.bin.xz or cifar-10-binary.tar.gz"},
       {"truncated", [](Files& f) { f["data_batch_2.bin"].resize(5000); },
        "/data_batch_2.bin: byte 3073", "1927 bytes", "a record of 3073"},
       {"empty", [](Files& f) { f["test_batch.bin"] = ""; }, "/test_batch.bin: byte 0",
@@ -260,7 +260,7 @@ TEST(Cifar, SaysWhatIsWrong) {
     auto files = cifar10_files();
     c.damage(files);
     for (const auto& [name, content] : files) write_bytes(folder / name, content);
-    const std::string text = told(thrown<IoError>([&] { open("cifar10:" + folder.path()); }));
+    const std::string text = told(fault_of<IoError>([&] { open("cifar10:" + folder.path()); }));
     EXPECT_TRUE(contains(text, folder.path())) << c.what << "\n" << text;
     for (const std::string& part : c.message)
       EXPECT_TRUE(contains(text, part)) << c.what << ": no `" << part << "` in\n" << text;
@@ -274,7 +274,7 @@ TEST(Cifar, SaysWhatIsWrong) {
   };
   EXPECT_FAULT(IoError, read("no archive"), .argument = path + ": byte 0",
                .given = "no tar archive", .expected = "cifar-10-binary.tar.gz");
-  const Fault inside = thrown<IoError>([&] { read(packed.substr(0, 20000)); });
+  const Fault inside = fault_of<IoError>([&] { read(packed.substr(0, 20000)); });
   EXPECT_TRUE(inside.given.starts_with("the archive is truncated inside data_batch_"))
       << inside.given;
   EXPECT_EQ(inside.argument, path + ": byte 20000");

@@ -359,7 +359,7 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
     const std::string spec =
         "folder:" + folder.path() + (*c.settings ? std::string("?") + c.settings : "");
     Splits s;
-    const auto fault = fault_of<IoError>([&] { s = open(spec, {.val_fraction = 0}); });
+    const auto fault = fault_if_any<IoError>([&] { s = open(spec, {.val_fraction = 0}); });
     EXPECT_EQ(fault.has_value(), c.classes.empty()) << c.what;
     std::string told = fault ? fault->given + ". " + fault->remedy : "";
     if (fault) { EXPECT_TRUE(fault->argument.starts_with(folder.path())) << fault->argument; }
@@ -399,7 +399,7 @@ TEST(Folder, ClassesOfOnePictureCannotValidate) {
   EXPECT_FAULT(IoError, read(), .op = "", .argument = "folder:" + folder.path(),
                .given = "one training sample in each of 12 classes",
                .expected = "more, to keep some for validation");
-  EXPECT_EQ(thrown<IoError>(read).settings, std::vector<std::string>{"val"});
+  EXPECT_EQ(fault_of<IoError>(read).settings, std::vector<std::string>{"val"});
   EXPECT_EQ(open("folder:" + folder.path(), {.val_fraction = 0}).train->size(), 12);
 }
 
@@ -619,7 +619,7 @@ TEST(Folder, SaysWhatIsWrong) {
     const std::string spec = "folder:" + folder.path() + "?size=16";
     SCOPED_TRACE(c.what);
     const std::string path = *c.names ? folder / c.names : folder.path();
-    const Fault fault = thrown<IoError>([&] { open(spec); });
+    const Fault fault = fault_of<IoError>([&] { open(spec); });
     // the room of files says by itself where it could not open one
     if (c.message.front() == "cannot be opened") {
       EXPECT_TRUE(contains(told(fault), path)) << told(fault);
@@ -629,7 +629,7 @@ TEST(Folder, SaysWhatIsWrong) {
     const std::string said = fault.given + ". " + fault.remedy;
     for (const std::string& part : c.message)
       EXPECT_TRUE(contains(said, part)) << "no `" << part << "` in\n" << said;
-    const auto skipping = fault_of<IoError>([&] {
+    const auto skipping = fault_if_any<IoError>([&] {
       const Splits s = open(spec + "&skip_bad=1", {.val_fraction = 0});
       EXPECT_EQ(s.train->size(), 20) << c.what;
       EXPECT_TRUE(contains(s.notes.back(), "bad picture(s) left out: " + (folder / c.names)))
@@ -651,7 +651,8 @@ TEST(Folder, AFileThatIsDamagedLaterIsNamed) {
   write(folder / "cats/3.JPG", "gone");
   EXPECT_FAULT(IoError, labels_of(s), .argument = (folder / "cats/3.JPG") + ": byte 0",
                .given = "an unknown format", .expected = "JPEG, PNG or WebP");
-  EXPECT_EQ(thrown<IoError>([&] { labels_of(s); }).settings, std::vector<std::string>{"skip_bad"});
+  EXPECT_EQ(fault_of<IoError>([&] { labels_of(s); }).settings,
+            std::vector<std::string>{"skip_bad"});
 }
 
 TEST(Folder, FitsATrainedModel) {

@@ -217,7 +217,7 @@ TEST(Npz, BadInputIsNamed) {
   auto open_it = [&] { open("npz:" + (folder / "a.npz"), {.val_fraction = 0}); };
   for (const BadArray& c : arrays) {
     write_bytes(folder / "a.npz", c.file);
-    const Fault fault = thrown<IoError>(open_it);
+    const Fault fault = fault_of<IoError>(open_it);
     for (const std::string& part : c.message)
       EXPECT_TRUE(contains(whole(fault), part)) << c.what << ": " << whole(fault);
     EXPECT_TRUE(contains(told(fault), folder / "a.npz")) << c.what << ": " << told(fault);

@@ -65,7 +65,7 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
   EXPECT_FAULT(IoError, read(changed(0)), .argument = path + ": byte 0", .given = "no packed data");
   EXPECT_FAULT(IoError, read(""), .argument = path + ": byte 0", .given = "no packed data");
   for (size_t size : {size_t{10}, size_t{1000}, good.size() / 2, good.size() - 1}) {
-    const Fault fault = thrown<IoError>([&] { read(good.substr(0, size)); });
+    const Fault fault = fault_of<IoError>([&] { read(good.substr(0, size)); });
     EXPECT_TRUE(fault.argument.starts_with(path + ": byte ")) << size;
     EXPECT_EQ(fault.remedy, "Pack the data again.") << size;
   }

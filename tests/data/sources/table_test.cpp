@@ -225,7 +225,7 @@ TEST(Table, SaysWhatIsWrong) {
     auto call = [&] { open("csv:" + (folder / "t.csv") + c.settings, {.val_fraction = 0}); };
     EXPECT_FAULT(IoError, call(), .op = "", .argument = (folder / "t.csv") + c.at, .given = c.given,
                  .expected = c.expected);
-    const Fault fault = thrown<IoError>(call);
+    const Fault fault = fault_of<IoError>(call);
     EXPECT_TRUE(fault.remedy.starts_with(c.remedy)) << fault.remedy;
     EXPECT_EQ(fault.settings, c.settings.empty() || c.at == ": target 'y'"
                                   ? std::vector<std::string>{"target"}
@@ -234,7 +234,8 @@ TEST(Table, SaysWhatIsWrong) {
   const std::string guess = "csv:" + (folder / "t.csv") + "?target=y&task=guess";
   EXPECT_FAULT(ArgumentError, open(guess), .argument = guess + ": task", .given = "'guess'",
                .expected = "one of regression, classification");
-  const Fault fault = thrown<IoError>([&] { open("csv:" + (folder / "none.csv") + "?target=y"); });
+  const Fault fault =
+      fault_of<IoError>([&] { open("csv:" + (folder / "none.csv") + "?target=y"); });
   EXPECT_TRUE(contains(told(fault), folder / "none.csv")) << told(fault);
   write_bytes(folder / "t.csv", animals());
   EXPECT_FAULT(IoError, open("csv:" + (folder / "t.csv") + "?target=kind"),

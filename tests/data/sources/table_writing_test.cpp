@@ -47,7 +47,7 @@ struct Opened {
 
 /// The fault of a table; its argument without the folder: "t.csv: …".
 Fault fault_in(const std::string& text, const std::string& settings) {
-  Fault fault = thrown<IoError>([&] { Opened(text, settings); });
+  Fault fault = fault_of<IoError>([&] { Opened(text, settings); });
   fault.argument.erase(0, fault.argument.find("t.csv"));
   return fault;
 }
@@ -395,7 +395,7 @@ TEST(TableWriting, EveryNameCanBeWritten) {
               t.info().fingerprint)
         << t.info().source;
   }
-  const Fault setting = thrown<ArgumentError>([] { Opened("x,R&D\n1.5,p\n", "?target=R&&D"); });
+  const Fault setting = fault_of<ArgumentError>([] { Opened("x,R&D\n1.5,p\n", "?target=R&&D"); });
   expect(setting, {.given = "``", .expected = "a setting of the form key=value"});
   EXPECT_TRUE(contains(setting.remedy, "Within a value, write & as %26")) << setting.remedy;
   const Opened dropped("x,\"p,q\",R&D,y\n1.5,7,1,p\n2.5,8,2,q\n",
@@ -409,7 +409,7 @@ TEST(TableWriting, EveryNameCanBeWritten) {
          {.argument = "t.csv: line 1", .given = "no column 'sise'", .expected = "one of size, y"});
   EXPECT_EQ(mistyped.remedy, "Did you mean 'size'?");
   for (const char* key : {"drop", "keep"}) {
-    const Fault fault = thrown<ArgumentError>(
+    const Fault fault = fault_of<ArgumentError>(
         [&] { Opened("xx,y\n1.5,p\n2.5,q\n", std::string("?target=y&") + key + "=y"); });
     EXPECT_TRUE(fault.argument.ends_with(std::string("t.csv: ") + key)) << fault.argument;
     expect(fault, {.given = "'y', the target", .expected = "another column"});
@@ -531,7 +531,7 @@ TEST(TableWriting, NumbersThatAreTooLargeToScale) {
   EXPECT_FAULT(IoError, read_table(folder / "new.csv", t.info().encoding),
                .argument = (folder / "new.csv") + ": line 3, column 'a'", .given = "'1e60'",
                .expected = smaller);
-  const Fault answer = thrown<IoError>(
+  const Fault answer = fault_of<IoError>(
       [&] { Opened("a,y\n1,1e60\n", "", {.val_fraction = 0, .encoding = t.info().encoding}); });
   EXPECT_TRUE(answer.argument.ends_with("t.csv: line 2, column 'y'")) << answer.argument;
   expect(answer, {.given = "'1e60'", .expected = smaller});
@@ -565,7 +565,7 @@ TEST(TableWriting, SettingsBesideATrainedModel) {
         {"?task=regression", "task", "'regression'", "classification, as in training"},
         {"?target=b", "target", "'b'", "'y', as in training"}}) {
     const Fault fault =
-        thrown<ArgumentError>([&] { Opened("a;b;y\n1;7;p\n", c.settings, trained); });
+        fault_of<ArgumentError>([&] { Opened("a;b;y\n1;7;p\n", c.settings, trained); });
     EXPECT_TRUE(fault.argument.ends_with(std::string("t.csv: ") + c.key)) << fault.argument;
     expect(fault, {.given = c.given, .expected = c.expected});
   }
@@ -573,7 +573,7 @@ TEST(TableWriting, SettingsBesideATrainedModel) {
   EXPECT_EQ(Opened("a;b;y\n1;7;p\n", "?target=y&task=classification&drop=b&keep=a", trained)
                 .splits.train->size(),
             1);
-  const Fault missing = thrown<IoError>([&] { Opened("a;b;y\n1;7;NA\n", "", trained); });
+  const Fault missing = fault_of<IoError>([&] { Opened("a;b;y\n1;7;NA\n", "", trained); });
   expect(missing, {.given = "no target in 1 of 1 rows (line 2)"});
   EXPECT_TRUE(contains(missing.remedy, "?skip_missing_target=1") &&
               !contains(missing.remedy, "?missing="))

@@ -2,8 +2,11 @@
 // Parts of errors that are thrown on with more said.
 #pragma once
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "suanli/error.h"
 
@@ -21,6 +24,14 @@ inline std::string joined_sentences(std::string remedy, std::string_view sentenc
   sentences.remove_prefix(std::min(sentences.find_first_not_of(' '), sentences.size()));
   if (!remedy.empty() && !sentences.empty()) remedy += ' ';
   return remedy.append(sentences);
+}
+
+/// `fault` with further sentences of advice, and further settings that help.
+inline Fault with_advice(Fault fault, std::string_view sentences,
+                         std::vector<std::string> settings = {}) {
+  fault.remedy = joined_sentences(std::move(fault.remedy), sentences);
+  std::move(settings.begin(), settings.end(), std::back_inserter(fault.settings));
+  return fault;
 }
 
 }  // namespace suanli
