@@ -42,6 +42,18 @@ def test_counts():
     same([line.split() for line in missed], [["2", "of", "4", "src/two/b.cpp"], ["2", "of", "2", "src/two/never.cpp"]], "files")
 
 
+def test_page():
+    for folder in ("bench/results", "docs"):
+        pathlib.Path(folder).mkdir(parents=True)
+    same(coverage("build", "--keep", "--root", ".").returncode, 0, "kept")
+    page = pathlib.Path("docs/coverage.md")
+    check("| `src/two` | 2 | 6 | 33.3% |\n| total | 8 | 12 | 66.7% |\n" in page.read_text(), page.read_text())
+    same(coverage("--check", "--root", ".").returncode, 0, "the page matches")
+    page.write_text(page.read_text().replace("33.3%", "99.9%"))
+    done = coverage("--check", "--root", ".")
+    check(done.returncode == 1 and "does not match" in done.stderr, done.stderr)
+
+
 def test_counted_anew():
     same(coverage("build", "--clear").returncode, 0, "cleared")
     same(coverage("build").stdout.splitlines()[-1].split()[1:4], ["0", "of", "12"], "nothing ran")
