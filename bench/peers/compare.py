@@ -308,13 +308,18 @@ def products(roof, options, turn, folder):
     """What the steps are made of: all directions of training, and the forward one of a single sample. One process per variant loads them
     one after the other."""
     data = str(folder / "data.safetensors")
-    with turn, running([kernel(options, "suanli"), kernel(options, "onednn"), *pytorch(("contiguous", "channels_last"), ("eager",))]) as workers:
-        plain = [w for w in workers if w.request.get("layout") != "channels_last"]
+    with turn, running([kernel(options, "suanli"), kernel(options, "onednn"), *pytorch(("contiguous",), ("eager",))]) as workers:
+        other_layout = []   # only convolutions have it, so that its processes start with the first one
         for case in (case.as_dict() for case in CASES if case.kind == "train" or case.batch == 1):
             write_data(case, data)
-            for product in workers[-1].ask("products", network=case["network"], data=data, inference=case["kind"] == "infer")["value"]:
-                if options.only(product["name"]):
-                    yield product["name"], lambda: compare(product, workers if product["op"] == "conv2d" else plain, roof, options, turn)
+            for product in workers[2].ask("products", network=case["network"], data=data, inference=case["kind"] == "infer")["value"]:
+                if not options.only(product["name"]):
+                    continue
+                if product["op"] == "conv2d" and not other_layout:
+                    other_layout = list(pytorch(("channels_last",), ("eager",)))
+                    workers += other_layout
+                measured = [w for w in workers if product["op"] == "conv2d" or w not in other_layout]
+                yield product["name"], lambda: compare(product, measured, roof, options, turn)
 
 
 def main():

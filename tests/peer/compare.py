@@ -12,9 +12,7 @@ import time
 SOURCE = pathlib.Path(os.environ["SUANLI_SOURCE"])
 sys.path.insert(0, str(SOURCE / "bench/peers"))
 import compare
-import export_onnx
 import protocol
-import torch
 
 PROGRAMS = pathlib.Path(os.environ["SUANLI_BIN"]).parent
 
@@ -62,25 +60,30 @@ def outcome(kind, *workers):
 
 def pooled(size, output):
     """How the export of an adaptive pooling differs from PyTorch's, at most."""
+    import export_onnx   # here: the scripted workers, which are this file too, need no PyTorch
+    import torch
     x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
     return (export_onnx.AdaptivePool(size, output)(x) - torch.nn.AdaptiveAvgPool2d(output)(x)).abs().max().item()
 
 
+ZOO = ("--only", "cnn_c.96.infer.b16", "--only", "cnn_c.96.train")
+
+
 def zoo():
-    """One model, all kinds of cases: a line for each contender, and the model that is asked for."""
+    """One model, both kinds of cases: a line for each contender, and the model that is asked for."""
     # Threads that wait do not spin: beside other tests they would wait for CPUs that spinning takes.
-    run = subprocess.run([sys.executable, SOURCE / "bench/peers/compare.py", "--zoo", "--only", "cnn_c.96", "--repetitions", "2",
+    run = subprocess.run([sys.executable, SOURCE / "bench/peers/compare.py", "--zoo", *ZOO, "--repetitions", "2",
                           "--results", "results", "--programs", PROGRAMS], capture_output=True, text=True,
                          env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"})
     print(run.stderr)
     lines = [json.loads(line) for path in pathlib.Path("results").glob("zoo-*.jsonl") for line in path.read_text().splitlines()]
     sides = {(line["case"], line["side"]) for line in lines if len(line["values"]) == 2 and min(line["values"]) > 0}
-    infers = {(f"cnn_c.96.infer.b{batch}", side) for batch in (1, 16) for side in ("suanli", "pytorch", "onnxruntime")}
+    infers = {("cnn_c.96.infer.b16", side) for side in ("suanli", "pytorch", "onnxruntime")}
     good = check("the zoo's lines", str(sides == infers | {("cnn_c.96.train.b16", "suanli"), ("cnn_c.96.train.b16", "pytorch")}), "True")
     # Two valid 5x5 convolutions to 10 and 20 channels, pooled to 46 and 21; 50 hidden units, 10 classes; 2 operations per multiply-add.
-    products = 2 * (92 * 92 * 10 * 75 + 42 * 42 * 20 * 250 + 20 * 21 * 21 * 50 + 50 * 10) / 1e9
-    counted = next((line["gflop"] for line in lines if line["case"] == "cnn_c.96.infer.b1"), 0)
-    return good & check("its operations", str(abs(counted - products) < 1e-4), "True")
+    products = 16 * 2 * (92 * 92 * 10 * 75 + 42 * 42 * 20 * 250 + 20 * 21 * 21 * 50 + 50 * 10) / 1e9
+    counted = next((line["gflop"] for line in lines if line["case"] == "cnn_c.96.infer.b16"), 0)
+    return good & check("its operations", str(abs(counted - products) < 1e-3), "True")
 
 
 def check(what, said, expected):

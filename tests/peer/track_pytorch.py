@@ -98,18 +98,21 @@ def main():
         for dtype in ("f64", "f32"):
             kind = torch.float64 if dtype == "f64" else torch.float32
             theirs = losses[dtype] = pytorch(make, state, x, y, kind, 1)
-            # This training enlarges differences of rounding ten-thousandfold. PyTorch's runs with two threads and without oneDNN show by how
-            # much; both sides use direct convolutions, because Winograd's algorithm rounds differently again.
-            others = [pytorch(make, state, x, y, kind, 2), pytorch(make, state, x, y, kind, 1, onednn=False)]
-            own = np.maximum.accumulate(np.max([np.abs(run - theirs) / np.abs(theirs) for run in others], axis=0))
+            # Both sides use direct convolutions, because Winograd's algorithm rounds differently again.
             ours = suanli(name, dtype, SUANLI_CONV="direct")
             apart = np.abs(ours - theirs) / np.abs(theirs)
-            limit = np.full(STEPS, 1e-7) if dtype == "f64" else np.maximum(np.where(np.arange(STEPS) < 10, 1e-5, 1e-3), 3 * own)
+            limit = np.full(STEPS, 1e-7) if dtype == "f64" else np.where(np.arange(STEPS) < 10, 1e-5, 1e-3)
+            if dtype == "f32" and (apart > limit).any():
+                # This training enlarges differences of rounding ten-thousandfold. PyTorch's runs with two threads and without oneDNN show
+                # by how much.
+                others = [pytorch(make, state, x, y, kind, 2), pytorch(make, state, x, y, kind, 1, onednn=False)]
+                own = np.maximum.accumulate(np.max([np.abs(run - theirs) / np.abs(theirs) for run in others], axis=0))
+                limit = np.maximum(limit, 3 * own)
             worst = np.argmax(apart / limit)
             good = apart[worst] <= limit[worst]
             failed |= not good
             print(f"{name} {dtype}: losses {theirs[0]:.4f} -> {theirs[-1]:.4f}; relative difference {apart[worst]:.2e} in step {worst} "
-                  f"(limit {limit[worst]:.1e}), {apart.max():.2e} at most (PyTorch's own runs {own[-1]:.1e}) {'ok' if good else 'TOO FAR'}")
+                  f"(limit {limit[worst]:.1e}), {apart.max():.2e} at most {'ok' if good else 'TOO FAR'}")
         # With Winograd's algorithm, as trained by default: no farther from what f64 gives than PyTorch's f32, give or take a factor of two,
         # and the same course.
         exact = losses["f64"]

@@ -40,9 +40,6 @@ void expect_classes(const std::vector<float>& got, const std::vector<double>& wa
   EXPECT_EQ(wrong, 0) << what << ": of another class, of " << got.size();
   EXPECT_EQ(moved, 0) << what << ": another value outside of the receptive field";
 }
-struct Results {
-  std::vector<double> y, dx, dw;
-};
 
 /// A convolution and what the definition gives for it, also with one element of an operand
 /// replaced.
@@ -51,8 +48,6 @@ class Outliers {
   Outliers(const Case& c, bool in_blocks) : c_(c), in_(c) {
     if (!in_blocks) in_.x_in = in_.y_in = false;
     std::fill(in_.bias.values.begin(), in_.bias.values.end(), 0.0f);
-    clean_ = {std::vector<double>(in_.g.values.size()), std::vector<double>(in_.x.values.size()),
-              std::vector<double>(in_.w.values.size())};
   }
 
   /// Element `place` of an operand is to be replaced: 0: x, 1: w, 2: g.
@@ -60,11 +55,15 @@ class Outliers {
 
   void check() {
     SCOPED_TRACE(c_.what);
+    std::vector<uint8_t> marked[3] = {std::vector<uint8_t>(in_.x.values.size()),
+                                      std::vector<uint8_t>(in_.w.values.size()),
+                                      std::vector<uint8_t>(in_.g.values.size())};
+    for (const Chosen& chosen : chosen_) marked[chosen.operand][chosen.place] = 1;
+    clean_ = definition(c_, in_.x, in_.w, in_.bias, in_.g);
+    const uint8_t *const x = marked[0].data(), *const w = marked[1].data(),
+                         *const g = marked[2].data();
     for_products(c_, [&](size_t i, size_t j, size_t k) {
-      const double x = in_.x.values[i], w = in_.w.values[j], g = in_.g.values[k];
-      clean_.y[k] += x * w;
-      clean_.dx[i] += g * w;
-      clean_.dw[j] += g * x;
+      if ((x[i] | w[j] | g[k]) == 0) return;
       for (Chosen& chosen : chosen_)
         if (chosen.place == (chosen.operand == 0 ? i : chosen.operand == 1 ? j : k))
           chosen.products.push_back({i, j, k});
@@ -88,7 +87,7 @@ class Outliers {
                              : chosen.operand == 1 ? "w"
                                                    : "g") +
                  " has " + std::to_string(outlier));
-    Results want = clean_;
+    Definition want = clean_;
     for (const Product& p : chosen.products) {
       const double x = in_.x.values[p.x], w = in_.w.values[p.w], g = in_.g.values[p.g], v = outlier;
       if (chosen.operand != 2) want.y[p.g] += chosen.operand == 0 ? (v - x) * w : (v - w) * x;
@@ -148,7 +147,7 @@ class Outliers {
 
   Case c_;
   InBlocks in_;
-  Results clean_;
+  Definition clean_;
   std::vector<Chosen> chosen_;
 };
 

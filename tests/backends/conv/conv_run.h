@@ -116,22 +116,49 @@ inline std::string geometry(const Case& c) {
 
 /// Calls f(indices into x, w, y) for every product of the convolution.
 template <class F> void for_products(const Case& c, F f) {
-  const int64_t channels = c.c / c.attr.groups, outputs = std::max<int64_t>(1, c.o / c.attr.groups);
+  const int64_t channels = c.c / c.attr.groups, outputs = std::max<int64_t>(1, c.o / c.attr.groups),
+                results = c.p() * c.q(), d = c.attr.dilation;
   for (int64_t n = 0; n < c.n; ++n)
     for (int64_t o = 0; o < c.o; ++o)
-      for (int64_t p = 0; p < c.p(); ++p)
-        for (int64_t q = 0; q < c.q(); ++q)
-          for (int64_t i = 0; i < channels; ++i)
-            for (int64_t r = 0; r < c.r; ++r)
-              for (int64_t s = 0; s < c.s; ++s) {
-                const int64_t row = p * c.attr.stride + r * c.attr.dilation - c.attr.padding;
-                const int64_t column = q * c.attr.stride + s * c.attr.dilation - c.attr.padding;
-                if (row < 0 || row >= c.h || column < 0 || column >= c.w) continue;
-                const int64_t channel = o / outputs * channels + i;
-                f(static_cast<size_t>(((n * c.c + channel) * c.h + row) * c.w + column),
-                  static_cast<size_t>(((o * channels + i) * c.r + r) * c.s + s),
-                  static_cast<size_t>(((n * c.o + o) * c.p() + p) * c.q() + q));
-              }
+      for (int64_t pixel = 0; pixel < results; ++pixel) {
+        const int64_t top = pixel / c.q() * c.attr.stride - c.attr.padding,
+                      left = pixel % c.q() * c.attr.stride - c.attr.padding;
+        // Taps that meet the picture.
+        const int64_t first = left < 0 ? (-left + d - 1) / d : 0,
+                      end = left < c.w ? std::min(c.s, (c.w - 1 - left) / d + 1) : 0;
+        for (int64_t i = 0; i < channels; ++i)
+          for (int64_t r = 0; r < c.r; ++r) {
+            const int64_t row = top + r * d, channel = n * c.c + o / outputs * channels + i;
+            if (row < 0 || row >= c.h) continue;
+            const int64_t x = (channel * c.h + row) * c.w + left,
+                          w = ((o * channels + i) * c.r + r) * c.s;
+            for (int64_t s = first; s < end; ++s)
+              f(static_cast<size_t>(x + s * d), static_cast<size_t>(w + s),
+                static_cast<size_t>((n * c.o + o) * results + pixel));
+          }
+      }
+}
+
+/// A convolution with bias, and the gradients of its operands, as sums in f64.
+struct Definition {
+  std::vector<double> y, dx, dw;
+};
+template <class T> Definition definition(const Case& c, const Buffer<T>& x, const Buffer<T>& w,
+                                         const Buffer<T>& b, const Buffer<T>& g) {
+  Definition d{std::vector<double>(g.values.size()), std::vector<double>(x.values.size()),
+               std::vector<double>(w.values.size())};
+  // Pointers: a checked index of a vector takes as long as the sums.
+  const T *const xs = x.values.data(), *const ws = w.values.data(), *const gs = g.values.data();
+  double *const y = d.y.data(), *const dx = d.dx.data(), *const dw = d.dw.data();
+  for_products(c, [=](size_t i, size_t j, size_t k) {
+    const double xv = xs[i], wv = ws[j], gv = gs[k];
+    y[k] += xv * wv;
+    dx[i] += gv * wv;
+    dw[j] += gv * xv;
+  });
+  for (size_t k = 0; k < d.y.size(); ++k)
+    d.y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+  return d;
 }
 
 inline Shape blocked(const Shape& s, int64_t b) { return {s[0], s[1] / b, s[2], s[3], b}; }

@@ -10,40 +10,48 @@
 namespace suanli::test {
 namespace {
 
-template <class T> void check(const Case& c) {
+/// Operands of plain layout, and what the definition gives for them.
+template <class T> struct Plain {
+  explicit Plain(const Case& c)
+      : c(c),
+        x(random_buffer<T>(c.x(), 1)),
+        w(random_buffer<T>(c.weight(), 2)),
+        b(random_buffer<T>({c.o}, 3)),
+        g(random_buffer<T>(c.y(), 4)),
+        want(definition(c, x, w, b, g)) {}
+  const Case& c;
+  Buffer<T> x, w, b, g;
+  Definition want;
+};
+
+template <class T> void check(const Plain<T>& in) {
+  const Case& c = in.c;
   SCOPED_TRACE(std::string(c.what) + (sizeof(T) == 8 ? ", f64" : ", f32"));
-  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2);
-  const auto b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
-  std::vector<double> y(g.values.size()), dx(x.values.size()), dw(w.values.size());
-  for_products(c, [&](size_t i, size_t j, size_t k) {
-    const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
-    y[k] += xv * wv;
-    dx[i] += gv * wv;
-    dw[j] += gv * xv;
-  });
   const double outputs = static_cast<double>(c.o / c.attr.groups);
-  expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w}, c.y()), y, c.depth());
-  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()), dx,
+  std::vector<double> without_bias = in.want.y;
+  for (size_t k = 0; k < without_bias.size(); ++k)
+    without_bias[k] -=
+        in.b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+  expect_near(run_kernel<T>("conv2d", &c.attr, {&in.x, &in.w}, c.y()), without_bias, c.depth());
+  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&in.g, &in.w}, c.x()), in.want.dx,
               outputs * static_cast<double>(c.r * c.s));
-  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight()), dw,
+  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&in.x, &in.g}, c.weight()), in.want.dw,
               static_cast<double>(c.n * c.p() * c.q()));
-  for (size_t k = 0; k < y.size(); ++k)
-    y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
-  expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), y, c.depth() + 1);
+  expect_near(run_kernel<T>("conv2d", &c.attr, {&in.x, &in.w, &in.b}, c.y()), in.want.y,
+              c.depth() + 1);
 }
 
-void check_in_blocks(const Case& c) {
+/// Operands in blocks of channels, and what the definition gives for them.
+struct Blocked {
+  explicit Blocked(const Case& c) : in(c), want(definition(c, in.x, in.w, in.bias, in.g)) {}
+  InBlocks in;
+  Definition want;
+};
+
+void check(const Blocked& blocked) {
+  const auto& [in, want] = blocked;
+  const Case& c = in.c;
   SCOPED_TRACE(c.what);
-  const InBlocks in(c);
-  std::vector<double> y(in.g.values.size()), dx(in.x.values.size()), dw(in.w.values.size());
-  for_products(c, [&](size_t i, size_t j, size_t k) {
-    const double xv = in.x.values[i], wv = in.w.values[j], gv = in.g.values[k];
-    y[k] += xv * wv;
-    dx[i] += gv * wv;
-    dw[j] += gv * xv;
-  });
-  for (size_t k = 0; k < y.size(); ++k)
-    y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
   const auto got = in.results();
   // Against the spread of a sum of n products of numbers in (−1, 1), √n/3: the transforms'
   // rounding is of that size.
@@ -53,15 +61,15 @@ void check_in_blocks(const Case& c) {
     EXPECT_LE(worst, 2e-5 * std::sqrt(products) / 3);
     return worst / (std::sqrt(products) / 3);
   };
-  const double a = near(got[0], y, c.depth()),
-               b = near(got[1], dx, static_cast<double>(c.o * c.r * c.s)),
-               d = near(got[2], dw, static_cast<double>(c.n * c.p() * c.q()));
+  const double a = near(got[0], want.y, c.depth()),
+               b = near(got[1], want.dx, static_cast<double>(c.o * c.r * c.s)),
+               d = near(got[2], want.dw, static_cast<double>(c.n * c.p() * c.q()));
   std::printf("%-18s %.1e %.1e %.1e\n", c.what, a, b, d);
 }
 
 TEST(Conv, InBlocksEqualsTheSum) {
   PoolThreads two(2);
-  for (const Case& c : blocked_cases) check_in_blocks(c);
+  for (const Case& c : blocked_cases) check(Blocked(c));
 }
 
 TEST(Conv, BitsInBlocksDoNotDependOnTheThreads) {
@@ -146,8 +154,8 @@ TEST(Conv, EpiloguesAddNoError) {
 TEST(Conv, EqualsTheSum) {
   PoolThreads two(2);
   for (const Case& c : cases) {
-    check<float>(c);
-    check<double>(c);
+    check(Plain<float>(c));
+    check(Plain<double>(c));
   }
 }
 
@@ -158,13 +166,15 @@ bool is_called(const Case& c, std::string_view what) {
 // Those of our own kernels of plain activations, which each instruction set cuts into other tiles.
 TEST(Conv, EqualsTheSumWithEveryInstructionSet) {
   PoolThreads two(2);
+  std::vector<Plain<float>> plain;
+  for (const Case& c : cases)
+    if (is_called(c, "few channels")) plain.emplace_back(c);
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     const InstructionSet only(target);
     SCOPED_TRACE(hwy::TargetName(target));
-    for (const Case& c : cases)
-      if (is_called(c, "few channels")) check<float>(c);
-    for (const Case& c : blocked_cases)
-      if (is_called(c, "picture")) check_in_blocks(c);
+    for (const Plain<float>& in : plain) check(in);
+    for (const Case& c : blocked_cases)  // the instruction set decides the size of a block
+      if (is_called(c, "picture")) check(Blocked(c));
   }
 }
 

@@ -35,24 +35,6 @@ Case depthwise_case(std::mt19937& random) {
   }
 }
 
-struct Definition {
-  std::vector<double> y, dx, dw;
-};
-template <class T> Definition definition(const Case& c, const Buffer<T>& x, const Buffer<T>& w,
-                                         const Buffer<T>& b, const Buffer<T>& g) {
-  Definition d{std::vector<double>(g.values.size()), std::vector<double>(x.values.size()),
-               std::vector<double>(w.values.size())};
-  for_products(c, [&](size_t i, size_t j, size_t k) {
-    const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
-    d.y[k] += xv * wv;
-    d.dx[i] += gv * wv;
-    d.dw[j] += gv * xv;
-  });
-  for (size_t k = 0; k < d.y.size(); ++k)
-    d.y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
-  return d;
-}
-
 void check_plain(const Case& c, const Definition& want, auto number) {
   using T = decltype(number);
   const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2),
