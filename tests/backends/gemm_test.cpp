@@ -41,12 +41,14 @@ template <class T> struct Problem {
     return out;
   }
   double element(int64_t i, int64_t j) const {
+    const T *const x = a.data() + (s.a_transposed ? i : i * a_row), *const y =
+                                                                        b.data() + (s.b_transposed
+                                                                                        ? j * b_row
+                                                                                        : j);
+    const int64_t x_step = s.a_transposed ? a_row : 1, y_step = s.b_transposed ? 1 : b_row;
     double sum = 0;
     for (int64_t k = 0; k < s.k; ++k)
-      sum += static_cast<double>(
-                 a[static_cast<size_t>(s.a_transposed ? k * a_row + i : i * a_row + k)]) *
-             static_cast<double>(
-                 b[static_cast<size_t>(s.b_transposed ? j * b_row + k : k * b_row + j)]);
+      sum += static_cast<double>(x[k * x_step]) * static_cast<double>(y[k * y_step]);
     return sum;
   }
   GemmShape s;
