@@ -88,7 +88,7 @@ struct Expr {
   }
 };
 
-/// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see
+/// One op on known shapes. `attr` points to the op's attribute struct (see
 /// ops/schema/attributes.h); a kernel copies what it needs of it.
 struct Step {
   uint16_t op;

@@ -37,6 +37,7 @@ enum class ForkOrder : uint8_t {
   memory,
   making_pool,
   pools,
+  attributes,
   slabs,
   count
 };

@@ -137,6 +137,11 @@ const Op* find_op(std::string_view name) {
   return nullptr;
 }
 
+const void* attributes_of(uint16_t op, const Attr& attr) {
+  const AttributeType* type = op_of(op).schema().attributes;
+  return type ? attr.of(type->bytes) : attr.bytes;
+}
+
 const std::vector<const Op*>& all_ops() { return registry().ops; }
 
 DType Infer::common_dtype(int first) const {

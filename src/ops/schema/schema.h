@@ -72,7 +72,11 @@ class Infer {
   /// A scalar slot that takes the dtype of the tensors it meets.
   bool weak(int i) const { return in_[i].weak; }
   template <class T> const T& attr() const { return attr_.as<T>(); }
-  template <class T> T& attr() { return const_cast<T&>(attr_.as<T>()); }
+  /// To complete them. Interned ones are shared: none is changed in place.
+  template <class T> requires Attr::kInline<T>
+  T& attr() {
+    return const_cast<T&>(attr_.as<T>());
+  }
   void out(int i, const Shape& shape, DType dtype) {
     // Shapes of up to 4 sizes below 2048 are never too large: nearly all.
     uint64_t any = 0;
@@ -195,6 +199,8 @@ class Op {
 SUANLI_API const Op& op_of(uint16_t id);
 /// The op that users know by this name, or null.
 SUANLI_API const Op* find_op(std::string_view name);
+/// The attribute struct of an op, as Step::attr points to it.
+SUANLI_API const void* attributes_of(uint16_t op, const Attr& attr);
 /// All ops that can be recorded, by id.
 SUANLI_API const std::vector<const Op*>& all_ops();
 

@@ -38,7 +38,8 @@ class Assembler {
     plan_->device = program.device();
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
-    for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
+    for (auto& s : plan_->steps)  // the vector may have moved them
+      s.step.attr = attributes_of(s.step.op, s.attr);
     for (const ProgramOutput& l : program_.outputs)
       plan_->outputs.push_back({l.node, l.result, place_of(l.value)});
     place_blocks();
@@ -117,7 +118,7 @@ class Assembler {
       out = std::move(fused.out);
       seen = std::move(fused.in_desc);
     }
-    s.step.attr = &s.attr;
+    s.step.attr = attributes_of(s.step.op, s.attr);
     std::vector<Ref> roots;
     for (const Ref& r : in) {
       s.in.push_back(place_of(r));

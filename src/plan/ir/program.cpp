@@ -27,7 +27,7 @@ Program::Program(const Tape& tape) : tape_(&tape) {
 
 Step Program::step(size_t i) const {
   const Record& r = records[i];
-  Step s{r.op, &r.attr, {}, r.out};
+  Step s{r.op, attributes_of(r.op, r.attr), {}, r.out};
   for (const Ref& in : r.in) s.in.push_back(desc(in));
   return s;
 }
