@@ -13,6 +13,7 @@
 #include "cli/framework/verbs.h"
 #include "onnx/op_names.h"
 #include "ops/op.h"
+#include "ops/schema/attribute_values.h"
 #include "ops/schema/pointwise.h"
 #include "suanli/autograd.h"
 #include "suanli/io.h"
@@ -22,18 +23,6 @@ namespace suanli::cli {
 namespace {
 
 // ---- schemas ------------------------------------------------------------------------------------
-
-const char* name(AttributeKind kind) {
-  switch (kind) {
-    case AttributeKind::boolean: return "bool";
-    case AttributeKind::integer: return "int";
-    case AttributeKind::real: return "float";
-    case AttributeKind::dtype: return "dtype";
-    case AttributeKind::axes: return "axes";
-    case AttributeKind::order: return "order";
-  }
-  return "";
-}
 
 /// Fields that callers give. Those of pointwise ops say which op it is.
 std::vector<AttributeField> given_fields(const Op& op) {
@@ -50,7 +39,7 @@ Json schema_of(const Op& op) {
                                     {"optional", input.kind == InputSpec::optional},
                                     {"variadic", input.kind == InputSpec::variadic}});
   for (const AttributeField& f : given_fields(op))
-    attributes.push_back(Json::Object{{"name", f.name}, {"type", name(f.kind)}});
+    attributes.push_back(Json::Object{{"name", f.name}, {"type", type_name(f.kind)}});
   for (int bit = 0; bit < 16; ++bit)
     if (const auto trait = static_cast<Trait>(1 << bit); op.has(trait))
       traits.push_back(suanli::name(trait));
@@ -122,50 +111,6 @@ const Op& op_named(const std::string& wanted) {
                        .remedy = suggestion(wanted, names, "Did you mean ", "?")});
 }
 
-int axis_of(const Json& value, int rank) {
-  const int64_t axis = value.integer();
-  if (axis < -rank || axis >= rank)
-    refuse("axis", std::to_string(axis), fmt::format("{} to {}", -rank, rank - 1));
-  return static_cast<int>(axis < 0 ? axis + rank : axis);
-}
-
-template <class T> void store(Attr& attr, const AttributeField& field, const T& value) {
-  std::memcpy(attr.bytes + field.offset, &value, sizeof value);
-}
-
-/// Sets one field from JSON. `rank` is that of the first input.
-void set_field(Attr& attr, const AttributeField& field, const Json& value, int rank) {
-  switch (field.kind) {
-    case AttributeKind::boolean: return store(attr, field, value.boolean());
-    case AttributeKind::real: return store(attr, field, value.number());
-    case AttributeKind::dtype: return store(attr, field, dtype_from_name(value.string()));
-    case AttributeKind::axes: {
-      uint32_t bits = 0;
-      if (value.is_array())
-        for (const Json& axis : value.array()) bits |= 1u << axis_of(axis, rank);
-      else bits = 1u << axis_of(value, rank);
-      return store(attr, field, bits);
-    }
-    case AttributeKind::order: {
-      AxisOrder order{};
-      const Json::Array& axes = value.array();
-      if (std::ssize(axes) != rank)
-        refuse(std::string(field.name), value.dump(), fmt::format("{} axes", rank));
-      for (int i = 0; i < rank; ++i)
-        order[i] = static_cast<int8_t>(axis_of(axes[static_cast<size_t>(i)], rank));
-      return store(attr, field, order);
-    }
-    case AttributeKind::integer: break;
-  }
-  int64_t number = value.is_bool() ? int64_t{value.boolean()} : value.integer();
-  if (field.name == "dim") number = axis_of(value, rank);
-  const int64_t most = field.bytes >= 8 ? INT64_MAX : (int64_t{1} << (8 * field.bytes - 1)) - 1;
-  if (number < -most - 1 || number > most)
-    refuse(std::string(field.name), std::to_string(number),
-           fmt::format("a number of {} bits", 8 * field.bytes));
-  std::memcpy(attr.bytes + field.offset, &number, field.bytes);  // little-endian
-}
-
 /// Sets the attributes of a call; those that are not given keep their defaults.
 void set_attributes(const Op& op, Attr& attr, const Json& call, int rank, Shape& shape) {
   static const Json none = Json::Object{};
@@ -183,17 +128,15 @@ void set_attributes(const Op& op, Attr& attr, const Json& call, int rank, Shape&
     if (field == fields.end())
       refuse("attribute of " + std::string(op.name()), "'" + key + "'",
              names.empty() ? "none" : fmt::format("one of {}", fmt::join(names, ", ")));
-    try {
-      set_field(attr, *field, value, rank);
-    } catch (const IoError& e) { refuse(key, value.dump(), e.expected()); }
+    set_attribute(op.schema(), *field, attr, value, rank);
   }
   for (const AttributeField& field : fields) {
     if (given && given->find(field.name)) continue;
-    if (field.kind == AttributeKind::axes) store(attr, field, (uint32_t{1} << rank) - 1);
+    if (field.kind == AttributeKind::axes) set_attribute(op.schema(), field, attr, {}, rank);
     else if (field.kind == AttributeKind::dtype || field.kind == AttributeKind::order ||
              field.name == "dim")
       refuse("attribute of " + std::string(op.name()), "no '" + std::string(field.name) + "'",
-             name(field.kind));
+             type_name(field.kind));
   }
 }
 
