@@ -142,19 +142,21 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
 }
 
 namespace {
-/// Runs the shape rule of a call that is not recorded under its own name.
-void check_call(const OpSchema& schema, const Tensor* const* inputs, size_t n, const Attr& attr,
-                const Shape* shape) {
-  Node* probe = new_node(kOpLeaf, static_cast<int>(n), schema.n_results);
+/// Runs the shape rule of a call that is not recorded under its own name. Returns the attributes as
+/// the rule completed them.
+Attr checked(const OpSchema& schema, std::span<const Tensor* const> inputs, const Attr& attr,
+             const Shape* shape) {
+  const int n = static_cast<int>(inputs.size());
+  Node* probe = new_node(kOpLeaf, n, schema.n_results);
   probe->attr = attr;
-  Operands operands(static_cast<int>(n));
+  Operands operands(n);
   try {
-    for (size_t i = 0; i < n; ++i) {
-      require_usable(*inputs[i], schema.name, schema.input(static_cast<int>(i)).c_str());
-      probe->in()[i] = {inputs[i]->node(), inputs[i]->index()};
-      retain_node(inputs[i]->node());
-      operands.set(static_cast<int>(i), *inputs[i]->node(),
-                   inputs[i]->node()->out(inputs[i]->index()));
+    for (int i = 0; i < n; ++i) {
+      const Tensor& t = *inputs[static_cast<size_t>(i)];
+      require_usable(t, schema.name, schema.input(i).c_str());
+      probe->in()[i] = {t.node(), t.index()};
+      retain_node(t.node());
+      operands.set(i, *t.node(), t.node()->out(t.index()));
     }
     Infer infer = operands.infer(schema, probe, shape);
     schema.infer(infer);
@@ -163,34 +165,42 @@ void check_call(const OpSchema& schema, const Tensor* const* inputs, size_t n, c
     release_node(probe);
     throw;
   }
+  const Attr completed = probe->attr;
   release_node(probe);
+  return completed;
 }
 
-/// A composite: its own shape rule is checked (so that errors name it), then its decomposition is
-/// recorded.
-Tensor compose(const Op& op, const Tensor* const* inputs, size_t n, const Attr& attr,
+Tensor compose(const Op& op, std::span<const Tensor* const> inputs, const Attr& attr,
                const Shape* shape) {
-  constexpr size_t kMax = 6;  // a composite has few inputs; none is copied to the heap
-  if (n > kMax)
-    throw InternalError({.op = op.name(),
-                         .argument = "inputs",
-                         .given = str(n),
-                         .expected = str("at most ", kMax, " inputs of a composite")});
-  check_call(op.schema(), inputs, n, attr, shape);
-  Tensor given[kMax];
-  for (size_t i = 0; i < n; ++i) given[i] = *inputs[i];
-  return rules_of(op.id()).decompose(std::span<const Tensor>(given, n), attr);
+  Composite call(op, inputs, attr, shape);
+  constexpr size_t kNear =
+      CompositeCall::kNear;  // a composite has few inputs: none is copied to the heap
+  Tensor near[kNear];
+  std::vector<Tensor> far(inputs.size() > kNear ? inputs.size() : 0);
+  Tensor* const given = far.empty() ? near : far.data();
+  for (size_t i = 0; i < inputs.size(); ++i) given[i] = *inputs[i];
+  return call.end(
+      rules_of(op.id()).decompose(std::span<const Tensor>(given, inputs.size()), call.attr()));
 }
 }  // namespace
 
+Composite::Composite(const Op& op, std::span<const Tensor* const> inputs, const Attr& attr,
+                     const Shape* shape)
+    : attr_(checked(op.schema(), inputs, attr, shape)), note_(op.id(), attr_, inputs) {}
+
+Tensor Composite::end(Tensor result) {
+  note_.end({&result, 1});
+  return result;
+}
+
 void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr,
            const Shape* shape) {
-  check_call(op.schema(), inputs.begin(), inputs.size(), attr, shape);
+  (void)checked(op.schema(), inputs, attr, shape);
 }
 
 Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr,
               const Shape* shape) {
-  if (op.has(Trait::composite)) return compose(op, inputs.begin(), inputs.size(), attr, shape);
+  if (op.has(Trait::composite)) return compose(op, inputs, attr, shape);
   Tensor t = Tensor::adopt(
       record_node(op, inputs.begin(), static_cast<int>(inputs.size()), attr, shape), 0);
   Recorder::current().settle();
@@ -200,7 +210,7 @@ Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const A
 Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr, const Shape* shape) {
   std::vector<const Tensor*> pointers;
   for (const Tensor& t : inputs) pointers.push_back(&t);
-  if (op.has(Trait::composite)) return compose(op, pointers.data(), pointers.size(), attr, shape);
+  if (op.has(Trait::composite)) return compose(op, pointers, attr, shape);
   Tensor t = Tensor::adopt(
       record_node(op, pointers.data(), static_cast<int>(pointers.size()), attr, shape), 0);
   Recorder::current().settle();

@@ -86,6 +86,23 @@ Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr = {
 /// The shape rule alone: throws what record() would throw.
 void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {},
            const Shape* shape = nullptr);
+
+/// A composite whose parts are recorded while it lives. Its own shape rule is checked first, so
+/// that errors name it. record() does all this for a composite; a function that gets more from the
+/// parts than the results does it itself.
+class Composite {
+ public:
+  Composite(const Op& op, std::span<const Tensor* const> inputs, const Attr& attr,
+            const Shape* shape = nullptr);
+  /// As the shape rule completed them.
+  const Attr& attr() const { return attr_; }
+  /// The parts are recorded: `result` is the composite's.
+  Tensor end(Tensor result);
+
+ private:
+  Attr attr_;
+  Calls::Open note_;
+};
 /// All results of a call, of a composite its one.
 SUANLI_API std::vector<Tensor> record_all(const Op& op, std::span<const Tensor> inputs,
                                           const Attr& attr, const Shape* shape);

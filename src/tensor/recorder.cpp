@@ -346,6 +346,7 @@ void Recorder::flush(size_t count) {
       else release_node(n);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
+    calls_.flushed(count);
     for (size_t i = 0; i < pending_.size(); ++i)
       pending_[i]->position = static_cast<uint32_t>(i + 1);
     candidate_ = candidate_ > count ? candidate_ - count : 0;
@@ -364,6 +365,7 @@ void Recorder::fail_pending(size_t first, const std::string& why) {
   Dropped* shared = new_dropped(why);
   const std::vector<Node*> failed(pending_.begin() + static_cast<ptrdiff_t>(first), pending_.end());
   pending_.resize(first);
+  calls_.dropped(first);
   for (Node* n : failed) {
     n->recorder = nullptr;
     fail_node(n, shared);
@@ -401,9 +403,9 @@ void Recorder::backward_begins() {
 }
 
 void Recorder::over_budget() {
-  if (flushing_) return;
+  if (flushing_ || calls_.any_open()) return;
   if (eager_) return flush();
-  size_t cut = candidate_ ? candidate_ : end_of_last_repetition();
+  const size_t cut = calls_.boundary(candidate_ ? candidate_ : end_of_last_repetition());
   flush(cut ? cut : pending_.size());
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/threads/per_thread.h"
+#include "tensor/calls.h"
 #include "tensor/cell.h"
 #include "tensor/executor.h"
 #include "tensor/node.h"
@@ -87,6 +88,9 @@ class Recorder {
   void note_first_value() { first_values_pending_ = true; }
 
   const std::vector<Node*>& pending() const { return pending_; }
+  /// The composites among them. A program ends within none because of a budget.
+  const Calls& calls() const { return calls_; }
+  Calls& calls() { return calls_; }
   const std::vector<Cell*>& touched() const { return touched_; }
 
   /// The session that this thread uses.
@@ -165,6 +169,7 @@ class Recorder {
   Session::State* session_;
   std::vector<std::unique_ptr<OfSession>> generators_;  // references stay
   Generator* generator_ = nullptr;  // of session_; null: not asked for yet
+  Calls calls_;
 };
 
 /// Number of nodes and edges' hash that identify a node within its program, ignoring addresses.

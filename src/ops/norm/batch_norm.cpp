@@ -155,8 +155,9 @@ const RegisterRules batch_norm_inference_rules{OpRules{
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                   BatchStatistics* statistics) {
   if (!statistics) return record(batch_norm_op, {&x, &weight, &bias}, NormAttr{eps});
-  check(batch_norm_op, {&x, &weight, &bias}, NormAttr{eps});
-  return train_batch_norm(x, weight, bias, eps, statistics);
+  const Tensor* const inputs[] = {&x, &weight, &bias};
+  Composite call(batch_norm_op, inputs, NormAttr{eps});
+  return call.end(train_batch_norm(x, weight, bias, eps, statistics));
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
