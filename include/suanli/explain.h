@@ -86,8 +86,21 @@ struct Unfused {
   int64_t count;
 };
 
+/// A composite op that user code called. The program holds its parts.
+struct ExplainedCall {
+  std::string op, attributes, module;  ///< "mean", "dim=[1], keepdim=false", "head.norm".
+  size_t depth = 0;  ///< The number of calls in this list that it is a part of.
+  /// Its parts: so many records of the first listing, from `first` on. Parts that nobody needs are
+  /// in no program.
+  size_t first = 0, records = 0;
+  /// As the first listing names them: "leaf0", "%12.1". "unused" if no part reads the input, or
+  /// the program does not need the result.
+  std::vector<std::string> inputs, results;
+};
+
 struct ProgramExplanation {
   std::vector<PassListing> passes;
+  std::vector<ExplainedCall> calls;  ///< Outer ones before those within.
   std::vector<ExplainedKernel> kernels;  ///< In the order in which they run.
   std::vector<Unfused> unfused;  ///< Most frequent first.
   ProgramForecast memory;

@@ -65,10 +65,19 @@ Json as_json(const ProgramForecast& m) {
 }
 
 Json as_json(const ProgramExplanation& p) {
-  Json::Array passes, kernels, unfused;
+  Json::Array passes, calls, kernels, unfused;
   for (const PassListing& pass : p.passes)
     passes.push_back(Json::Object{
         {"pass", pass.pass}, {"records", Json::Array(pass.records.begin(), pass.records.end())}});
+  for (const ExplainedCall& c : p.calls)
+    calls.push_back(Json::Object{{"op", c.op},
+                                 {"attributes", c.attributes},
+                                 {"module", c.module},
+                                 {"depth", static_cast<int64_t>(c.depth)},
+                                 {"first", static_cast<int64_t>(c.first)},
+                                 {"records", static_cast<int64_t>(c.records)},
+                                 {"inputs", Json::Array(c.inputs.begin(), c.inputs.end())},
+                                 {"results", Json::Array(c.results.begin(), c.results.end())}});
   int64_t bytes = 0, reorders = 0;
   for (const ExplainedKernel& k : p.kernels) {
     kernels.push_back(as_json(k));
@@ -77,9 +86,10 @@ Json as_json(const ProgramExplanation& p) {
   }
   for (const Unfused& u : p.unfused)
     unfused.push_back(Json::Object{{"why", u.why}, {"count", u.count}, {"example", u.example}});
-  return Json::Object{{"flops", p.memory.flops},    {"bytes", bytes},   {"reorders", reorders},
-                      {"kernels", kernels},         {"passes", passes}, {"unfused", unfused},
-                      {"memory", as_json(p.memory)}};
+  return Json::Object{{"flops", p.memory.flops}, {"bytes", bytes},
+                      {"reorders", reorders},    {"calls", calls},
+                      {"kernels", kernels},      {"passes", passes},
+                      {"unfused", unfused},      {"memory", as_json(p.memory)}};
 }
 
 ExplainSubject zoo_subject(const Arguments& args) {

@@ -9,6 +9,7 @@
 
 #include "plan/build/arena_use.h"
 #include "plan/build/listener.h"
+#include "plan/explain/calls.h"
 #include "plan/explain/forecast.h"
 #include "plan/ir/rows.h"
 #include "plan/ir/step_info.h"
@@ -19,18 +20,11 @@ namespace suanli {
 namespace {
 
 std::string name_of(const Record& r) {
-  return step_name(Step{.op = r.op, .attr = &r.attr, .in = {}, .out = {}});
+  return step_name(Step{.op = r.op, .attr = attributes_of(r.op, r.attr), .in = {}, .out = {}});
 }
 std::string text_of(const ValueDesc& d) { return str(d.dtype, d.shape); }
 const std::string& module_of(const Program& p, const Record& r) {
   return scope_path(p.tape().nodes[r.node]->scope);
-}
-
-std::string text_of(const Ref& r) {
-  if (r.kind == Ref::leaf) return str("leaf", r.index);
-  if (r.kind == Ref::slot) return str("number", r.index);
-  if (r.kind == Ref::constant) return str("constant", r.index);
-  return r.result ? str("%", r.index, ".", static_cast<int>(r.result)) : str("%", r.index);
 }
 
 std::string line(const Program& p, uint32_t i) {
@@ -283,7 +277,10 @@ struct Explainer::State final : PlanListener {
   bool fresh = false;  // the last one was planned and has not run yet
 
   void passed(const char* pass, const Program& program) override {
-    if (std::string_view(pass) == "recorded") programs.emplace_back();
+    if (std::string_view(pass) == "recorded") {
+      programs.emplace_back();
+      programs.back().calls = explained_calls(program);
+    }
     PassListing listing{pass, {}};
     for (uint32_t i = 0; i < program.size(); ++i) listing.records.push_back(line(program, i));
     programs.back().passes.push_back(std::move(listing));
@@ -342,6 +339,12 @@ std::string in_words(const ProgramExplanation& program, bool records) {
   }
   say("  ", padded("fusion", 10), " ", program.kernels.size(), " kernels, ", fused,
       " of them fused from ", fused_ops, " ops");
+
+  if (!program.calls.empty()) {
+    say("\ncomposite ops, recorded as their parts");
+    for (const ExplainedCall& call : program.calls)
+      say("  ", std::string(2 * call.depth, ' '), in_words(call));
+  }
 
   say("\nkernels by kind");
   for (auto& [kind, count] : kinds) say("  ", padded(str(count), 5), " ", kind);

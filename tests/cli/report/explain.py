@@ -44,6 +44,21 @@ def test_words_and_tape():
     check("= matmul(" in tape and "= matmul(" not in words, "records are listed where they are asked for")
 
 
+def test_composites_are_named():
+    subject = ("explain", TINY, "--model", "cnn_bn", "--batch", 8)
+    step = ok_json(*subject)["programs"][0]
+    norms = [call for call in step["calls"] if call["op"] == "batch_norm"]
+    check(len(norms) > 1, "every layer")
+    for call in norms:
+        same((call["attributes"], call["depth"], len(call["inputs"])), ("eps=1e-05", 0, 3), call)
+        check(call["module"].endswith(".bn"), call["module"])
+        last = f"%{call['first'] + call['records'] - 1}"
+        same(call["results"], [last], "the last part is the result")
+        check(any(record.startswith(last + " = ") for record in step["passes"][0]["records"]), last)
+    line = f"  batch_norm({', '.join(norms[0]['inputs'])}; eps=1e-05) → {norms[0]['results'][0]}, "
+    check(line in ok(*subject), line)
+
+
 def test_updates_of_one_kind_are_counted():
     subject = ("explain", TINY, "--model", "cnn_bn", "--batch", 8)   # running statistics are read after they are brought up to date
     kept = ok_json(*subject)["programs"][0]["memory"]["not_overwritten"]

@@ -4,6 +4,7 @@
 #include "suanli/explain.h"
 #include "suanli/loader.h"
 
+#include "base/text/text.h"
 #include "gtest/gtest.h"
 #include "support/tier.h"
 #include "tensor/programs.h"
@@ -57,6 +58,47 @@ TEST(Explain, ListsRecordsAndKernels) {
     EXPECT_NE(words.find(part), std::string::npos) << part << " is not in\n" << words;
   EXPECT_EQ(words.find("leaf0"), std::string::npos) << "records only where they are asked for";
   EXPECT_NE(in_words(p, true).find("%1 = add(%0, number0)"), std::string::npos);
+}
+
+TEST(Explain, NamesCompositesWithTheirAttributes) {
+  const Tensor x = tensor_f32({4, 3}, 1), w = tensor_f32({3, 3}, 2),
+               target = tensor<int64_t>({0, 2, 1, 1}), share = tensor<float>({1, 2, 3});
+  flush();
+  Tensor loss, unused;
+  NoGrad off;
+  struct Head : nn::Module {
+    Tensor forward(const Tensor& in, const Tensor& t, const Tensor& s) const {
+      nn::Scope scope(*this);
+      return weighted_cross_entropy(in, t, s, 0.25);
+    }
+  } head;
+  const ProgramExplanation p = explained([&] {
+    const Tensor y = matmul(x, w);
+    loss = head.forward(y, target, share) + mse_loss(y, x);
+    unused = mse_loss(y, y);
+    unused = Tensor();
+  });
+  ASSERT_EQ(p.calls.size(), 3u) << "what nobody needs is in no program";
+  const ExplainedCall &outer = p.calls[0], &second = p.calls[1], &inner = p.calls[2];
+  EXPECT_EQ(outer.op, "weighted_cross_entropy");
+  EXPECT_EQ(outer.attributes, "label_smoothing=0.25");
+  EXPECT_EQ(outer.depth, 0u);
+  EXPECT_EQ(outer.first, 1u) << "behind the product";
+  EXPECT_EQ(outer.inputs, (std::vector<std::string>{"%0", "leaf2", "leaf3"}));
+  EXPECT_EQ(outer.results, (std::vector<std::string>{str("%", outer.records)}));
+  EXPECT_EQ(second.op, "mse_loss");
+  EXPECT_EQ(second.attributes, "");
+  EXPECT_EQ(second.first, outer.first + outer.records);
+  EXPECT_EQ(second.inputs, (std::vector<std::string>{"%0", "leaf0"}));
+  EXPECT_EQ(inner.op, "mean");
+  EXPECT_EQ(inner.depth, 1u);
+  EXPECT_EQ(inner.first + inner.records, second.first + second.records);
+  EXPECT_EQ(inner.results, second.results);
+  const std::string words = in_words(p);
+  EXPECT_NE(words.find("\n  weighted_cross_entropy(%0, leaf2, leaf3; label_smoothing=0.25) → %"),
+            std::string::npos)
+      << words;
+  EXPECT_NE(words.find("\n    mean(%"), std::string::npos) << words;
 }
 
 std::vector<std::string> reasons(const ProgramExplanation& p) {
