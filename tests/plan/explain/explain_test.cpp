@@ -74,7 +74,8 @@ TEST(Explain, NamesCompositesWithTheirAttributes) {
   } head;
   const ProgramExplanation p = explained([&] {
     const Tensor y = matmul(x, w);
-    loss = head.forward(y, target, share) + mse_loss(y, x);
+    const Tensor first = head.forward(y, target, share);
+    loss = first + mse_loss(y, x);
     unused = mse_loss(y, y);
     unused = Tensor();
   });
