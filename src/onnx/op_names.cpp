@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "ops/op.h"
 #include "ops/schema/pointwise_math.h"
 
 namespace suanli::onnx {
@@ -36,6 +37,7 @@ const std::unordered_map<const Op*, OpName>& names() {
         {&amax_op, {"ReduceMax", 18}},
         {&mean_op, {"ReduceMean", 18}},
         {&argmax_op, {"ArgMax", 13}},
+        {&vector_norm_op, {"ReduceL2", 18}},
         {&softmax_op, {"Softmax", 13}},
         {&log_softmax_op, {"LogSoftmax", 13}},
         {&nll_loss_op, {"NegativeLogLikelihoodLoss", 13}},
@@ -56,9 +58,29 @@ const std::unordered_map<const Op*, OpName>& names() {
 
 }  // namespace
 
+namespace {
+/// Reasons that follow neither from the traits nor from the rules of an op.
+const std::unordered_map<const Op*, const char*>& reasons() {
+  static const auto* all = new std::unordered_map<const Op*, const char*>{
+      {&slice_update_op, "ScatterND writes such elements"},
+      {&randperm_op, "TopK of RandomUniform gives such an order"},
+  };
+  return *all;
+}
+
+/// The substitute for an op that ONNX has no operator for.
+const char* reason_of(const Op& op) {
+  if (const auto it = reasons().find(&op); it != reasons().end()) return it->second;
+  if (op.has(Trait::internal)) return "a part of other ops or of gradients";
+  if (op.has(Trait::composite)) return "its parts";
+  if (op.has(Trait::pointwise)) return "the operators of its formula";
+  return op.rules() && op.rules()->decompose ? "the ops of its decomposition" : nullptr;
+}
+}  // namespace
+
 OpName op_name(const Op& op) {
   const auto it = names().find(&op);
-  return it == names().end() ? OpName{} : it->second;
+  return it == names().end() ? OpName{.reason = reason_of(op)} : it->second;
 }
 
 }  // namespace suanli::onnx

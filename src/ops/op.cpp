@@ -100,10 +100,10 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
   const OpSchema& schema = op.schema();
   if (n > UINT16_MAX) schema.require_inputs(n);
   Recorder& rec = Recorder::current();
-  Node* node = new_node(op.id(), n, schema.n_results);
+  Node* node = new_node(op.id(), n, op.n_results());
   node->attr = attr;
   bool grad = false;
-  DTypes seen = 0;
+  DTypes refused = 0;
   Operands operands(n);
   try {
     for (int i = 0; i < n; ++i) {
@@ -119,24 +119,26 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
       grad |= in->requires_grad();
       const Result& r = in->out(node->in()[i].index);
       operands.set(i, *in, r);
-      seen |= 1u << static_cast<int>(r.dtype);
+      refused |= (1u << static_cast<int>(r.dtype)) & ~op.input_dtypes(i);
       if (!in->is(kWeak)) node->device = in->device;
     }
     Infer infer = operands.infer(schema, node, shape);
+    if (refused) infer.require_input_dtypes();
     schema.infer(infer);
-    for (int i = 0; i < schema.n_results; ++i) seen |= 1u << static_cast<int>(node->out(i).dtype);
-    if (seen & ~schema.dtypes) infer.require_dtypes(schema.n_results);
+    DTypes made = 0;
+    for (int i = 0; i < node->n_out; ++i) made |= 1u << static_cast<int>(node->out(i).dtype);
+    if (made & ~schema.dtypes) infer.require_result_dtypes();
   } catch (...) {
     release_node(node);
     throw;
   }
   if (grad && rec.grad_enabled() && op.rules() && op.rules()->vjp) {
     bool any = false;
-    for (int i = 0; i < schema.n_results; ++i) any |= is_float(node->out(i).dtype);
+    for (int i = 0; i < node->n_out; ++i) any |= is_float(node->out(i).dtype);
     if (any) node->flags |= kRequiresGrad;
   }
   node->refs.fetch_add(kHandle, std::memory_order_relaxed);
-  if (schema.n_results > 1) node->out(0).handles.store(1, std::memory_order_relaxed);
+  if (node->n_out > 1) node->out(0).handles.store(1, std::memory_order_relaxed);
   rec.append(node);
   return node;
 }
@@ -147,7 +149,7 @@ namespace {
 Attr checked(const OpSchema& schema, std::span<const Tensor* const> inputs, const Attr& attr,
              const Shape* shape) {
   const int n = static_cast<int>(inputs.size());
-  Node* probe = new_node(kOpLeaf, n, schema.n_results);
+  Node* probe = new_node(kOpLeaf, n, schema.n_results());
   probe->attr = attr;
   Operands operands(n);
   try {
@@ -159,8 +161,9 @@ Attr checked(const OpSchema& schema, std::span<const Tensor* const> inputs, cons
       operands.set(i, *t.node(), t.node()->out(t.index()));
     }
     Infer infer = operands.infer(schema, probe, shape);
+    infer.require_input_dtypes();
     schema.infer(infer);
-    infer.require_dtypes(schema.n_results);
+    infer.require_result_dtypes();
   } catch (...) {
     release_node(probe);
     throw;

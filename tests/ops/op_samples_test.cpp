@@ -33,25 +33,6 @@ TEST_P(OpSamples, Hold) {
   }
 }
 
-// A schema names every input and every attribute that calls use.
-TEST_P(OpSamples, AgreeWithTheSchema) {
-  for (const Op* op : all_ops()) {
-    if (op->name() != GetParam()) continue;
-    for (const Sample& s : samples_of(*op)) {
-      EXPECT_NO_THROW(
-          op->schema().require_inputs(static_cast<int>(s.inputs.size() + s.slots.size())));
-      const auto given = std::find_if(std::begin(s.attr.bytes), std::end(s.attr.bytes),
-                                      [](unsigned char byte) { return byte != 0; });
-      EXPECT_TRUE(given == std::end(s.attr.bytes) || op->schema().attributes);
-    }
-    if (const AttributeType* type = op->schema().attributes)
-      for (const AttributeField& field : type->fields) {
-        EXPECT_FALSE(field.name.empty());
-        EXPECT_LE(field.offset + field.bytes, static_cast<int>(sizeof(Attr)));
-      }
-  }
-}
-
 TEST_P(OpSamples, SpecialValues) {
   for (const Op* op : all_ops()) {
     if (op->name() != GetParam()) continue;

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "autograd/no_gradient.h"
 #include "base/text/did_you_mean.h"
 #include "base/text/json.h"
 #include "cli/framework/console.h"
@@ -14,7 +15,6 @@
 #include "onnx/op_names.h"
 #include "ops/op.h"
 #include "ops/schema/attribute_values.h"
-#include "ops/schema/pointwise.h"
 #include "suanli/autograd.h"
 #include "suanli/io.h"
 
@@ -24,37 +24,84 @@ namespace {
 
 // ---- schemas ------------------------------------------------------------------------------------
 
-/// Fields that callers give. Those of pointwise ops say which op it is.
-std::vector<AttributeField> given_fields(const Op& op) {
-  const AttributeType* type = op.schema().attributes;
-  return type && !op.has(Trait::pointwise) ? type->fields : std::vector<AttributeField>();
+Json::Array names_of(DTypes set) {
+  Json::Array names;
+  for (int k = 0; k <= static_cast<int>(DType::i4); ++k)
+    if (const DType d = static_cast<DType>(k); contains(set, d)) names.emplace_back(name(d));
+  return names;
+}
+
+Json::Array inputs_of(const OpSchema& s) {
+  static constexpr const char* kinds[] = {"required", "optional", "variadic"};
+  Json::Array inputs;
+  for (int i = 0; i < OpSchema::kMaxNamed && s.inputs[i].name; ++i)
+    if (s.inputs[i].kind != InputSpec::number)
+      inputs.emplace_back(Json::Object{{"name", s.inputs[i].name},
+                                       {"kind", kinds[s.inputs[i].kind]},
+                                       {"dtypes", names_of(s.input_dtypes(i))}});
+  return inputs;
+}
+
+Json rule_json(const DTypeRule& rule, const OpSchema& s) {
+  static constexpr const char* kinds[] = {"input", "promoted", "attribute", "fixed"};
+  Json::Object made;
+  made.emplace_back("rule", kinds[rule.kind]);
+  if (rule.kind == DTypeRule::of_input) made.emplace_back("input", s.input(rule.input));
+  if (rule.kind == DTypeRule::promoted) made.emplace_back("from", int64_t{rule.input});
+  if (rule.kind == DTypeRule::chosen) made.emplace_back("attribute", "dtype");
+  if (rule.kind == DTypeRule::fixed) made.emplace_back("dtype", name(rule.dtype));
+  if (rule.replaced) {
+    made.emplace_back("except", names_of(rule.replaced));
+    made.emplace_back("then", name(rule.by));
+  }
+  made.emplace_back("text", in_words(rule, s));
+  return made;
+}
+
+Json::Array attributes_of(const OpSchema& s) {
+  Json::Array attributes;
+  if (s.takes_shape)
+    attributes.emplace_back(
+        Json::Object{{"name", "shape"}, {"type", "list of int"}, {"required", true}});
+  for (const InputSpec& input : s.inputs)
+    if (input.kind == InputSpec::number) {
+      Json::Object one{{"name", input.name}, {"type", "float"}, {"required", !input.has_default()}};
+      if (input.has_default()) one.emplace_back("default", input.default_value);
+      attributes.emplace_back(std::move(one));
+    }
+  for (const AttributeField& f : given_fields(s)) {
+    const bool required = s.requires_attribute(f.name);
+    Json::Object one{{"name", f.name}, {"type", type_name(f.kind)}, {"required", required}};
+    // null: the call finds it out from its inputs
+    if (!required) one.emplace_back("default", attribute_value(s, f, s.default_attributes(), 0));
+    attributes.emplace_back(std::move(one));
+  }
+  return attributes;
 }
 
 Json schema_of(const Op& op) {
   const OpSchema& s = op.schema();
-  Json::Array inputs, attributes, traits, dtypes;
-  for (const InputSpec& input : s.inputs)
-    if (input.name)
-      inputs.push_back(Json::Object{{"name", input.name},
-                                    {"optional", input.kind == InputSpec::optional},
-                                    {"variadic", input.kind == InputSpec::variadic}});
-  for (const AttributeField& f : given_fields(op))
-    attributes.push_back(Json::Object{{"name", f.name}, {"type", type_name(f.kind)}});
+  Json::Array results, traits;
+  for (int r = 0; r < s.n_results(); ++r)
+    results.emplace_back(
+        Json::Object{{"name", s.results[r].name}, {"dtype", rule_json(s.results[r].dtype, s)}});
   for (int bit = 0; bit < 16; ++bit)
     if (const auto trait = static_cast<Trait>(1 << bit); op.has(trait))
-      traits.push_back(suanli::name(trait));
-  for (int k = 0; k <= static_cast<int>(DType::i4); ++k)
-    if (const DType d = static_cast<DType>(k); contains(s.dtypes, d))
-      dtypes.push_back(suanli::name(d));
+      traits.emplace_back(suanli::name(trait));
   const onnx::OpName onnx = onnx::op_name(op);
-  return Json::Object{{"name", s.name},
-                      {"doc", s.doc},
-                      {"inputs", std::move(inputs)},
-                      {"results", s.n_results},
-                      {"attributes", std::move(attributes)},
-                      {"dtypes", std::move(dtypes)},
-                      {"traits", std::move(traits)},
-                      {"onnx", onnx.name ? Json(onnx.name) : Json()}};
+  const GradientFact gradient = gradient_fact(op);
+  Json::Object made{{"name", s.name},
+                    {"doc", s.doc},
+                    {"inputs", inputs_of(s)},
+                    {"results", std::move(results)},
+                    {"attributes", attributes_of(s)},
+                    {"dtypes", names_of(s.dtypes)},
+                    {"traits", std::move(traits)},
+                    {"gradient", gradient.exists},
+                    {"onnx", onnx.name ? Json(onnx.name) : Json()}};
+  if (!gradient.exists) made.emplace_back("no_gradient", gradient.reason);
+  if (!onnx.name) made.emplace_back("instead_of_onnx", onnx.reason);
+  return made;
 }
 
 std::vector<const Op*> by_name() {
@@ -111,39 +158,8 @@ const Op& op_named(const std::string& wanted) {
                        .remedy = suggestion(wanted, names, "Did you mean ", "?")});
 }
 
-/// Sets the attributes of a call; those that are not given keep their defaults.
-void set_attributes(const Op& op, Attr& attr, const Json& call, int rank, Shape& shape) {
-  static const Json none = Json::Object{};
-  const Json* given = call.find("attributes");
-  const std::vector<AttributeField> fields = given_fields(op);
-  std::vector<std::string> names;
-  for (const AttributeField& f : fields) names.emplace_back(f.name);
-  for (const auto& [key, value] : (given ? *given : none).object()) {
-    if (key == "shape") {
-      for (const Json& size : value.array()) shape.push_back(size.integer());
-      continue;
-    }
-    const auto field =
-        std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == key; });
-    if (field == fields.end())
-      refuse("attribute of " + std::string(op.name()), "'" + key + "'",
-             names.empty() ? "none" : fmt::format("one of {}", fmt::join(names, ", ")));
-    set_attribute(op.schema(), *field, attr, value, rank);
-  }
-  for (const AttributeField& field : fields) {
-    if (given && given->find(field.name)) continue;
-    if (field.kind == AttributeKind::axes) set_attribute(op.schema(), field, attr, {}, rank);
-    else if (field.kind == AttributeKind::dtype || field.kind == AttributeKind::order ||
-             field.name == "dim")
-      refuse("attribute of " + std::string(op.name()), "no '" + std::string(field.name) + "'",
-             type_name(field.kind));
-  }
-}
-
-int row_of(const Op& op) {
-  for (int row = 0; row < pointwise_count; ++row)
-    if (&pointwise_op(row) == &op) return row;
-  return -1;
+Tensor number(const Json& value) {
+  return value.is_integer() ? Tensor(value.integer()) : Tensor(value.number());
 }
 
 /// Makes one call: {"op": …, "inputs": […], "attributes": {…}}. The attribute "shape" is the shape
@@ -151,17 +167,16 @@ int row_of(const Op& op) {
 std::vector<Tensor> results_of(const Json& call, const Values& values) {
   const Op& op = op_named(call.string("op"));
   std::vector<Tensor> inputs;
-  for (const Json& input : call.array("inputs")) {
-    if (input.is_integer()) inputs.emplace_back(input.integer());
-    else if (input.is_number()) inputs.emplace_back(input.number());
-    else inputs.push_back(values.at("input", input.string()));
-  }
-  Attr attr;
-  if (op.schema().attributes) attr = op.schema().attributes->defaults;
-  if (const int row = row_of(op); row >= 0)
-    attr = PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32};
+  for (const Json& input : call.array("inputs"))
+    inputs.push_back(input.is_number() ? number(input) : values.at("input", input.string()));
+  static const Json::Object none;
+  const Json* attributes = call.find("attributes");
+  const Json::Object& given = attributes ? attributes->object() : none;
+  for (const Json& one : numbers_from(op.schema(), given, inputs.size()))
+    inputs.push_back(number(one));
   Shape shape;
-  set_attributes(op, attr, call, inputs.empty() ? 0 : inputs[0].rank(), shape);
+  const Attr attr =
+      attributes_from(op.schema(), given, inputs.empty() ? 0 : inputs[0].rank(), shape);
   return record_all(op, inputs, attr, &shape);
 }
 

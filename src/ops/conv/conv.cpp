@@ -81,6 +81,7 @@ const Op conv2d_op{OpSchema{
     .inputs = {"input", "weight", {"bias", InputSpec::optional}},
     .attributes = &attribute_type<ConvAttr>(),
     .traits = Trait::contraction,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -112,7 +113,9 @@ const Op conv2d_grad_input_op{OpSchema{
            "w; result in the input's shape.",
     .inputs = {"gradient", "weight"},
     .attributes = &attribute_type<ConvAttr>(),
+    .takes_shape = true,
     .traits = Trait::contraction | Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -142,7 +145,9 @@ const Op conv2d_grad_weight_op{OpSchema{
            "shape.",
     .inputs = {"input", "gradient"},
     .attributes = &attribute_type<ConvAttr>(),
+    .takes_shape = true,
     .traits = Trait::contraction | Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           c.require_float(0);

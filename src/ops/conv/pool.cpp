@@ -10,6 +10,13 @@ namespace {
 
 constexpr const char* kPixels = "pictures of at least 1×1";
 
+/// The attributes of a call, completed.
+const PoolAttr& pool_attr(Infer& c) {
+  auto& a = c.attr<PoolAttr>();
+  if (a.stride == 0) a.stride = a.kernel_size;
+  return a;
+}
+
 /// The number of windows along an axis of `size`.
 int64_t window_count(int64_t size, const PoolAttr& a) {
   return (size + int64_t{2} * a.padding - a.kernel_size) / a.stride + 1;
@@ -45,14 +52,16 @@ Tensor tiled_average(const Tensor& x, int64_t rows, int64_t columns) {
 
 const Op max_pool2d_op{OpSchema{
     .name = "max_pool2d",
-    .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in "
-           "the plane (i32). Padding counts as −∞; NaN is the largest.",
-    .inputs = {"input"},
-    .n_results = 2,
+    .doc =
+        "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in "
+        "the plane (i32). Padding counts as −∞; NaN is the largest. A stride of 0 is kernel_size.",
+    .inputs = {{"input", kFloatDTypes}},
+    .results = {{"output"}, {"positions", always(DType::i32)}},
     .attributes = &attribute_type<PoolAttr>(),
+    .required = "kernel_size",
     .infer =
         [](Infer& c) {
-          const auto& a = c.attr<PoolAttr>();
+          const auto& a = pool_attr(c);
           c.require_float(0);
           c.require_rank(0, 4, "[N, C, H, W]");
           const Shape& x = c.shape(0);
@@ -84,8 +93,10 @@ const Op max_pool2d_grad_op{OpSchema{
     .name = "max_pool2d_grad",
     .doc =
         "Zeros in the input's shape, with g [N, C, P, Q] added at the given plane positions (i32).",
-    .inputs = {"gradient", "positions"},
+    .inputs = {"gradient", {"positions", dtypes_of({DType::i32})}},
+    .takes_shape = true,
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -115,7 +126,9 @@ const Op mean_pool2d_op{OpSchema{
            "leave a remainder. f32, f64.",
     .inputs = {"input"},
     .attributes = &attribute_type<MeanPoolAttr>(),
+    .required = "kernel, stride, padding, height, width",
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MeanPoolAttr>();
@@ -140,7 +153,10 @@ const Op mean_pool2d_grad_op{OpSchema{
            "of g [N, C, P, Q] over its windows, each divided as in its mean. f32, f64.",
     .inputs = {"gradient"},
     .attributes = &attribute_type<MeanPoolAttr>(),
+    .required = "kernel, stride, padding, height, width",
+    .takes_shape = true,
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MeanPoolAttr>();
@@ -163,13 +179,16 @@ const RegisterRules mean_pool2d_grad_rules{OpRules{
 
 const Op avg_pool2d_op{OpSchema{
     .name = "avg_pool2d",
-    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q]; zeros of the padding count.",
+    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q]; zeros of the padding "
+           "count. A stride of 0 is kernel_size.",
     .inputs = {"input"},
     .attributes = &attribute_type<PoolAttr>(),
+    .required = "kernel_size",
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          const auto& a = c.attr<PoolAttr>();
+          const auto& a = pool_attr(c);
           c.require_float(0);
           c.require_rank(0, 4, "[N, C, H, W]");
           const Shape& x = c.shape(0);
@@ -198,7 +217,9 @@ const Op adaptive_avg_pool2d_op{OpSchema{
            "⌈(i+1)·H/P⌉ − 1. Columns are averaged the same way.",
     .inputs = {"input"},
     .attributes = &attribute_type<AdaptivePoolAttr>(),
+    .required = "height, width",
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<AdaptivePoolAttr>();
@@ -224,8 +245,7 @@ const RegisterRules adaptive_avg_pool2d_rules{OpRules{
 }};
 
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& o) {
-  return record(avg_pool2d_op, {&x},
-                PoolAttr{o.kernel_size, o.stride ? o.stride : o.kernel_size, o.padding});
+  return record(avg_pool2d_op, {&x}, PoolAttr{o.kernel_size, o.stride, o.padding});
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
@@ -233,8 +253,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
 }
 
 Tensor max_pool2d(const Tensor& x, const PoolOptions& o) {
-  return record(max_pool2d_op, {&x},
-                PoolAttr{o.kernel_size, o.stride ? o.stride : o.kernel_size, o.padding});
+  return record(max_pool2d_op, {&x}, PoolAttr{o.kernel_size, o.stride, o.padding});
 }
 
 }  // namespace suanli

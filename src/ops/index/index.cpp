@@ -8,14 +8,9 @@ namespace suanli {
 
 namespace {
 
-void require_i64(const Infer& c, int i) {
-  if (c.dtype(i) != DType::i64) c.fail_dtype(i, "i64");
-}
-
-/// Throws unless index, input 1, fits x along `axis`: same rank, i64, other sizes not larger.
+/// Throws unless index, input 1, fits x along `axis`: same rank, other sizes not larger.
 void check_index(const Infer& c, const Shape& x, int axis) {
   const Shape& index = c.shape(1);
-  require_i64(c, 1);
   bool fits = index.rank() == x.rank();
   for (int d = 0; fits && d < x.rank(); ++d) fits = d == axis || index[d] <= x[d];
   if (!fits) c.fail(1, str("the rank of input ", x, " and no larger sizes except on axis ", axis));
@@ -27,8 +22,9 @@ const Op gather_op{OpSchema{
     .name = "gather",
     .doc =
         "y[.., i, ..] = x[.., index[.., i, ..], ..] along one axis; index is i64 and has x's rank.",
-    .inputs = {"input", "index"},
+    .inputs = {"input", {"index", kIndexDTypes}},
     .attributes = &attribute_type<DimAttr>(),
+    .required = "dim",
     .traits = Trait::move,
     .infer =
         [](Infer& c) {
@@ -50,8 +46,9 @@ const RegisterRules gather_rules{OpRules{
 const Op scatter_add_op{OpSchema{
     .name = "scatter_add",
     .doc = "x with src added at index along one axis; values at equal indices are added in order.",
-    .inputs = {"input", "index", "src"},
+    .inputs = {"input", {"index", kIndexDTypes}, "src"},
     .attributes = &attribute_type<DimAttr>(),
+    .required = "dim",
     .dtypes = kComputedDTypes & ~dtypes_of({boolean}),
     .infer =
         [](Infer& c) {
@@ -76,13 +73,12 @@ const RegisterRules scatter_add_rules{OpRules{
 const Op embedding_op{OpSchema{
     .name = "embedding",
     .doc = "Rows of table [V, D] selected by index [..] i64 → [.., D].",
-    .inputs = {"table", "index"},
+    .inputs = {"table", {"index", kIndexDTypes}},
     .traits = Trait::move,
     .dtypes = kEveryDType,
     .infer =
         [](Infer& c) {
           c.require_rank(0, 2, "[V, D]");
-          require_i64(c, 1);
           Shape out = c.shape(1);
           out.push_back(c.shape(0)[1]);
           c.out(0, out, c.dtype(0));
@@ -104,11 +100,11 @@ const Op embedding_grad_op{OpSchema{
     .name = "embedding_grad",
     .doc = "Zeros [V, D], with the rows of g [.., D] added at the rows index [..]; values at equal "
            "indices are added in order.",
-    .inputs = {"gradient", "index"},
+    .inputs = {"gradient", {"index", kIndexDTypes}},
+    .takes_shape = true,
     .traits = Trait::internal,
     .infer =
         [](Infer& c) {
-          require_i64(c, 1);
           const Shape& table = c.requested_shape();
           Shape rows = c.shape(1);
           rows.push_back(table.rank() == 2 ? table[1] : 0);
@@ -129,12 +125,14 @@ const Op one_hot_op{OpSchema{
     .name = "one_hot",
     .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere. An index out of range throws "
            "when the op runs.",
-    .inputs = {"index"},
+    .inputs = {{"index", kIntegralDTypes}},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<OneHotAttr>(),
+    .required = "num_classes",
+    .defaults = OneHotAttr{0, DType::f32},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<OneHotAttr>();
-          if (is_float(c.dtype(0))) c.fail_dtype(0, "class numbers, i64");
           if (a.num_classes < 1) c.fail_argument("num_classes", str(a.num_classes), "at least 1");
           Shape out = c.shape(0);
           out.push_back(a.num_classes);
@@ -148,6 +146,7 @@ const Op flip_op{OpSchema{
     .doc = "The elements along one axis in the opposite order.",
     .inputs = {"input"},
     .attributes = &attribute_type<DimAttr>(),
+    .required = "dim",
     .traits = Trait::composite,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
 }};

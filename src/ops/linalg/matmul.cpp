@@ -13,10 +13,10 @@ const Op matmul_op{OpSchema{
     .inputs = {"a", "b"},
     .attributes = &attribute_type<MatmulAttr>(),
     .traits = Trait::contraction,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MatmulAttr>();
-          c.require_float(0);
           if (c.dtype(0) != c.dtype(1))
             c.fail_dtype("a, b", str(c.dtype(0), " and ", c.dtype(1)), "one dtype");
           for (int i = 0; i < 2; ++i)

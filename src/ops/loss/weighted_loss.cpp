@@ -12,13 +12,15 @@ const Op weighted_cross_entropy_op{OpSchema{
            "i64 and class weights w [C] (or none), "
            "with "
            "ε of each target spread over all classes (Szegedy et al. 2016, section 7) → [].",
-    .inputs = {"logits", "target", {"weight", InputSpec::optional}},
+    .inputs = {"logits",
+               {"target", kIndexDTypes},
+               {"weight", InputSpec::optional, kComputedDTypes}},
     .attributes = &attribute_type<SmoothingAttr>(),
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           require_classes(c);
-          if (c.dtype(1) != DType::i64) c.fail_dtype(1, "class numbers, i64");
           if (const Shape& x = c.shape(0); c.inputs() == 3 && c.shape(2) != Shape{x[1]})
             c.fail(2, str(Shape{x[1]}, ", one per class of logits ", x));
           const double smoothing = c.attr<SmoothingAttr>().label_smoothing;

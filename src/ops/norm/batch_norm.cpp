@@ -54,7 +54,6 @@ Tensor normalized(const Tensor& x, const Tensor& mean, const Tensor& rstd, const
 }
 
 void infer_batch_norm(Infer& c) {
-  c.require_float(0);
   const Shape& x = c.shape(0);
   if (x.rank() < 2) c.fail(0, "rank 2 or more, [N, C, …]");
   c.require_same_dtype();
@@ -89,6 +88,7 @@ const Op batch_norm_result_op{OpSchema{
     .inputs = {"y", "x", "weight", "bias", "mean", "rstd"},
     .attributes = &attribute_type<NormAttr>(),
     .traits = Trait::view | Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
     .cost = [](const Step&) { return Cost{}; },
 }};
@@ -125,6 +125,7 @@ const Op batch_norm_op{OpSchema{
     .inputs = {"input", "weight", "bias"},
     .attributes = &attribute_type<NormAttr>(),
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer = infer_batch_norm,
 }};
 const RegisterRules batch_norm_rules{OpRules{
@@ -142,6 +143,7 @@ const Op batch_norm_inference_op{OpSchema{
     .inputs = {"input", "weight", "bias", "mean", "variance"},
     .attributes = &attribute_type<NormAttr>(),
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer = infer_batch_norm,
 }};
 const RegisterRules batch_norm_inference_rules{OpRules{

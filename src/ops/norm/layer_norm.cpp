@@ -41,9 +41,9 @@ const Op layer_norm_op{OpSchema{
            "has. The variance is divided by n; bias is optional (Ba et al. 2016). f32, f64.",
     .inputs = {"input", "weight", {"bias", InputSpec::optional}},
     .attributes = &attribute_type<NormAttr>(),
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           c.require_same_dtype();
           require_last_axes(c, c.shape(0), 1);
           if (c.inputs() == 3 && c.shape(2) != c.shape(1))
@@ -89,12 +89,12 @@ const Op layer_norm_grad_op{OpSchema{
     .doc = "Gradients of layer_norm for x, weight and bias from g, x and weight, in one pass that "
            "recomputes mean and standard deviation.",
     .inputs = {"gradient", "input", "weight"},
-    .n_results = 3,
+    .results = {{"of_input"}, {"of_weight"}, {"of_bias"}},
     .attributes = &attribute_type<NormAttr>(),
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           c.require_same_dtype();
           if (c.shape(0) != c.shape(1)) c.fail(0, str(c.shape(1), ", the shape of input"));
           require_last_axes(c, c.shape(1), 2);

@@ -10,12 +10,10 @@ const Op vector_norm_op{OpSchema{
     .doc = "√Σ x² over all elements, in f64; squares neither overflow nor underflow. x: f32 or f64 "
            "→ [] f64.",
     .inputs = {"input"},
+    .results = {{"output", always(DType::f64)}},
     .traits = Trait::reduction,
-    .infer =
-        [](Infer& c) {
-          c.require_float(0);
-          c.out(0, {}, DType::f64);
-        },
+    .dtypes = kFloatDTypes,
+    .infer = [](Infer& c) { c.out(0, {}, DType::f64); },
     .cost =
         [](const Step& s) {
           auto c = element_cost(s, 0);

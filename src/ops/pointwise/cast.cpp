@@ -10,7 +10,9 @@ const Op cast_op{OpSchema{
            "dtype → bool is x ≠ 0. Narrower floats are rounded to nearest even. f64, f32, f16, "
            "bf16, i64, i32, i16, i8, u8, bool.",
     .inputs = {"input"},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
+    .required = "dtype",
     .dtypes = kConvertedDTypes,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -24,7 +26,10 @@ const Op full_op{OpSchema{
     .name = "full",
     .doc = "A tensor of the requested shape and dtype, filled with one number (a scalar slot).",
     .inputs = {"value"},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
+    .defaults = DTypeAttr{DType::f32},
+    .takes_shape = true,
     .infer =
         [](Infer& c) {
           if (c.shape(0).rank() != 0) c.fail(0, "a scalar");
@@ -45,7 +50,10 @@ const Op arange_op{OpSchema{
     .name = "arange",
     .doc = "[n]: start, start+1, … (start is a scalar slot).",
     .inputs = {"start"},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
+    .defaults = DTypeAttr{DType::i64},
+    .takes_shape = true,
     .infer =
         [](Infer& c) {
           if (c.shape(0).rank() != 0) c.fail(0, "a scalar");

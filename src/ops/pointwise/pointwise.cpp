@@ -27,7 +27,6 @@ void infer_pointwise(Infer& c) {
   }
   DType dtype;
   if (row.cls == PointwiseClass::Select && attr.gradient < 0) {
-    if (c.dtype(0) != DType::boolean) c.fail_dtype(0, "bool", "Write x != 0 for a condition.");
     dtype = c.common_dtype(1);
     attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype
                    : is_float(dtype)                          ? DType::f32
@@ -114,16 +113,38 @@ void vjp_pointwise(Vjp& v) {
 
 Cost cost_pointwise(const Step& s) { return element_cost(s, 1); }
 
+InputSpec first_input(const PointwiseRow& row) {
+  if (row.cls == PointwiseClass::Select) return {"x", dtypes_of({DType::boolean})};
+  return row.arity == 1 ? "input" : "x";
+}
+
+/// The dtypes that infer_pointwise() gives.
+DTypeRule dtype_rule(PointwiseClass cls) {
+  switch (cls) {
+    case PointwiseClass::Floats: return promoted_dtype().but(kNotFloatDTypes, DType::f32);
+    case PointwiseClass::Numbers:
+      return promoted_dtype().but(dtypes_of({DType::boolean}), DType::i64);
+    case PointwiseClass::Compare:
+    case PointwiseClass::Logic: return always(DType::boolean);
+    case PointwiseClass::Select: return promoted_dtype(1);
+    case PointwiseClass::Signed:
+    case PointwiseClass::Any: break;
+  }
+  return promoted_dtype();
+}
+
 /// A row as an op.
 struct RowOp {
   explicit RowOp(int row)
       : op(OpSchema{
             .name = pointwise_rows[row].name,
             .doc = pointwise_rows[row].doc,
-            .inputs = {pointwise_rows[row].arity == 1 ? "input" : "x",
+            .inputs = {first_input(pointwise_rows[row]),
                        pointwise_rows[row].arity > 1 ? "y" : nullptr,
                        pointwise_rows[row].arity > 2 ? "z" : nullptr},
+            .results = {{"output", dtype_rule(pointwise_rows[row].cls)}},
             .attributes = &attribute_type<PointwiseAttr>(),
+            .defaults = PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32},
             .traits = Trait::pointwise,
             .dtypes = kPointwiseDTypes,
             .infer = infer_pointwise,
@@ -158,6 +179,7 @@ const Op pointwise_gradient_op{OpSchema{
     .name = "pointwise_gradient",
     .doc = "The gradient expression for one input of a pointwise op, as one kernel.",
     .inputs = {{"operands", InputSpec::variadic}},
+    .results = {{"output", promoted_dtype()}},
     .attributes = &attribute_type<PointwiseAttr>(),
     .traits = Trait::pointwise | Trait::internal,
     .dtypes = kPointwiseDTypes,

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random draws. Each record carries (seed, counter) as scalar slots; element i is a pure function
 // of them, equal on every device.
-#include <algorithm>
-
 #include "ops/op.h"
 #include "tensor/cell.h"
 
@@ -14,8 +12,6 @@ void infer_drawn(Infer& c, DTypes drawn, const char* which) {
   const DType dtype = c.attr<DTypeAttr>().dtype;
   for (int i = 0; i < c.inputs(); ++i)
     if (c.shape(i).rank() != 0) c.fail(i, "a number");
-  for (int i = 0; i < std::min(2, c.inputs()); ++i)  // none where only the shape is checked
-    if (c.dtype(i) != DType::i64) c.fail_dtype(i, "i64");
   if (!contains(drawn, dtype)) c.fail_dtype("dtype", name(dtype), which);
   c.out(0, c.requested_shape(), dtype);
 }
@@ -60,8 +56,11 @@ const Op uniform_op{OpSchema{
     .name = "uniform",
     .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of "
            "Philox-4x32-10 (Salmon et al. 2011).",
-    .inputs = {"seed", "counter", "low", "high"},
+    .inputs = {{"seed", kIndexDTypes}, {"counter", kIndexDTypes}, {"low", 0.0}, {"high", 1.0}},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
+    .defaults = DTypeAttr{DType::f32},
+    .takes_shape = true,
     .traits = Trait::random,
     .infer = infer_draw,
     .cost = [](const Step& s) { return element_cost(s, 12); },
@@ -71,8 +70,11 @@ const Op uniform_op{OpSchema{
 const Op normal_op{OpSchema{
     .name = "normal",
     .doc = "Normal, by the Box–Muller transform of Philox-4x32-10 uniforms.",
-    .inputs = {"seed", "counter", "mean", "std"},
+    .inputs = {{"seed", kIndexDTypes}, {"counter", kIndexDTypes}, {"mean", 0.0}, {"std", 1.0}},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
+    .defaults = DTypeAttr{DType::f32},
+    .takes_shape = true,
     .traits = Trait::random,
     .infer = infer_draw,
     .cost = [](const Step& s) { return element_cost(s, 30); },
@@ -82,8 +84,11 @@ const Op normal_op{OpSchema{
 const Op randperm_op{OpSchema{
     .name = "randperm",
     .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
-    .inputs = {"seed", "counter"},
+    .inputs = {{"seed", kIndexDTypes}, {"counter", kIndexDTypes}},
+    .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
+    .defaults = DTypeAttr{DType::i64},
+    .takes_shape = true,
     .traits = Trait::random,
     .infer = infer_randperm,
     .cost = [](const Step& s) { return element_cost(s, 30); },

@@ -44,7 +44,9 @@ const Op sum_op{OpSchema{
     .doc = "Σ x over axes. Integers and bool are summed in i64. Floats are summed in their dtype, "
            "in blocks; the order of the blocks does not depend on the number of threads.",
     .inputs = {"input"},
+    .results = {{"output", dtype_of_input(0).but(kNotFloatDTypes, DType::i64)}},
     .attributes = &attribute_type<ReduceAttr>(),
+    .defaults = ReduceAttr{AxisSet::all(), false},
     .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
@@ -70,6 +72,7 @@ const Op amax_op{OpSchema{
            "maxima.",
     .inputs = {"input"},
     .attributes = &attribute_type<ReduceAttr>(),
+    .defaults = ReduceAttr{AxisSet::all(), false},
     .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
@@ -109,7 +112,9 @@ const Op mean_op{OpSchema{
     .doc = "Σ x / count over axes. Float dtypes; the mean of no elements is NaN.",
     .inputs = {"input"},
     .attributes = &attribute_type<ReduceAttr>(),
+    .defaults = ReduceAttr{AxisSet::all(), false},
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
@@ -133,7 +138,9 @@ const Op argmax_op{OpSchema{
     .name = "argmax",
     .doc = "Index (i64) of the first maximum of x along one axis, or of the first NaN.",
     .inputs = {"input"},
+    .results = {{"output", always(DType::i64)}},
     .attributes = &attribute_type<DimAttr>(),
+    .required = "dim",
     .traits = Trait::reduction,
     .infer =
         [](Infer& c) {

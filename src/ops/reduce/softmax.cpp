@@ -7,17 +7,13 @@ namespace suanli {
 
 namespace {
 
-void infer_softmax(Infer& c) {
-  c.require_float(0);
-  c.out(0, c.shape(0), c.dtype(0));
-}
+void infer_softmax(Infer& c) { c.out(0, c.shape(0), c.dtype(0)); }
 
 Cost cost_softmax(const Step& s) { return element_cost(s, 5); }
 
 /// Scores [N, C] and targets [N] → [].
 void infer_class_loss(Infer& c) {
   require_classes(c);
-  if (is_float(c.dtype(1))) c.fail_dtype(1, "class numbers, i64");
   c.out(0, {}, c.dtype(0));
 }
 
@@ -28,6 +24,8 @@ const Op softmax_op{OpSchema{
     .doc = "exp(x − max x) / Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
     .inputs = {"input"},
     .attributes = &attribute_type<DimAttr>(),
+    .defaults = DimAttr{-1},
+    .dtypes = kFloatDTypes,
     .infer = infer_softmax,
     .cost = cost_softmax,
     .in_place = 0,
@@ -53,6 +51,8 @@ const Op log_softmax_op{OpSchema{
     .doc = "x − max x − ln Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
     .inputs = {"input"},
     .attributes = &attribute_type<DimAttr>(),
+    .defaults = DimAttr{-1},
+    .dtypes = kFloatDTypes,
     .infer = infer_softmax,
     .cost = cost_softmax,
     .in_place = 0,
@@ -76,8 +76,9 @@ const Op nll_loss_op{OpSchema{
     .name = "nll_loss",
     .doc = "Mean of −x[n, target[n]] over log-probabilities x [N, C] and class numbers target [N] "
            "→ [].",
-    .inputs = {"log_probabilities", "target"},
+    .inputs = {"log_probabilities", {"target", kIntegralDTypes}},
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer = infer_class_loss,
 }};
 const RegisterRules nll_loss_rules{OpRules{
@@ -94,12 +95,12 @@ const Op cross_entropy_op{OpSchema{
     .name = "cross_entropy",
     .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 "
            "→ []. The second result [2, N] is m = max x and ln Σ exp(x − m) of every row.",
-    .inputs = {"logits", "target"},
-    .n_results = 2,
+    .inputs = {"logits", {"target", kIndexDTypes}},
+    .results = {{"output"}, {"sums"}},
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           infer_class_loss(c);
-          if (c.dtype(1) != DType::i64) c.fail_dtype(1, "i64");
           c.out(1, {2, c.shape(1)[0]}, c.dtype(0));
         },
     .cost = cost_softmax,
@@ -130,15 +131,16 @@ const Op cross_entropy_grad_op{OpSchema{
     .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64, and m "
            "= max x and ln Σ exp(x − m) of "
            "every row [2, N].",
-    .inputs = {"gradient", "logits", "target", "sums"},
+    .inputs = {"gradient", "logits", {"target", kIndexDTypes}, "sums"},
+    .results = {{"output", dtype_of_input(1)}},
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           for (int i : {0, 1, 3}) {
             c.require_float(i);
             if (c.dtype(i) != c.dtype(1)) c.fail_dtype(i, str(c.dtype(1), ", the dtype of logits"));
           }
-          if (c.dtype(2) != DType::i64) c.fail_dtype(2, "i64");
           const Shape& x = c.shape(1);
           const int64_t rows = x.rank() == 2 ? x[0] : -1;
           if (c.shape(0).rank() != 0 || c.shape(2) != Shape{rows} || c.shape(3) != Shape{2, rows})
@@ -154,10 +156,11 @@ const Op soft_cross_entropy_op{OpSchema{
     .doc = "Mean over rows of −Σ target · log_softmax(x). Logits x [N, C]; target [N, C] of a "
            "float dtype, the share of each class → [].",
     .inputs = {"logits", "target"},
+    .results = {{"output", promoted_dtype()}},
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           c.require_float(1);
           const Shape &scores = c.shape(0), &target = c.shape(1);
           if (scores.rank() != 2) c.fail(0, "rank 2, [N, C]");
@@ -177,11 +180,12 @@ const RegisterRules soft_cross_entropy_rules{OpRules{
 const Op mse_loss_op{OpSchema{
     .name = "mse_loss",
     .doc = "Mean of (x − y)²; x and y have the same shape → [].",
-    .inputs = {"x", "y"},
+    .inputs = {"x", {"y", kComputedDTypes}},
+    .results = {{"output", promoted_dtype()}},
     .traits = Trait::composite,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           if (c.shape(0) != c.shape(1)) c.fail(1, str(c.shape(0), ", the shape of x"));
           c.out(0, {}, c.common_dtype());
         },

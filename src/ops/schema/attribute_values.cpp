@@ -176,10 +176,105 @@ void set_attribute(const OpSchema& schema, const AttributeField& field, Attr& at
   attr = Attr::from(changed.data(), bytes);
 }
 
+std::vector<AttributeField> given_fields(const OpSchema& schema) {
+  return schema.attributes && !schema.has(Trait::pointwise) ? schema.attributes->fields
+                                                            : std::vector<AttributeField>();
+}
+
+namespace {
+const Json* find(const Json::Object& object, std::string_view name) {
+  for (const auto& [key, value] : object)
+    if (key == name) return &value;
+  return nullptr;
+}
+
+Shape shape_from(const OpSchema& schema, const Json& value) {
+  const auto refuse = [&](std::string expected) {
+    throw ArgumentError({.op = schema.name,
+                         .argument = "shape",
+                         .given = value.dump(),
+                         .expected = std::move(expected)});
+  };
+  Shape shape;
+  if (!value.is_array()) refuse("a list of int");
+  if (std::ssize(value.array()) > Shape::kMaxRank)
+    refuse(str("at most ", Shape::kMaxRank, " sizes"));
+  for (const Json& size : value.array()) {
+    if (!size.is_integer()) refuse("a list of int");
+    shape.push_back(size.integer());
+  }
+  return shape;
+}
+
+[[noreturn]] void refuse_name(const OpSchema& schema, std::string name,
+                              const std::vector<AttributeField>& fields) {
+  std::string known = schema.takes_shape ? "shape" : "";
+  for (const InputSpec& input : schema.inputs)
+    if (input.kind == InputSpec::number) known += str(known.empty() ? "" : ", ", input.name);
+  for (const AttributeField& field : fields) known += str(known.empty() ? "" : ", ", field.name);
+  throw ArgumentError({.op = schema.name,
+                       .argument = "attributes",
+                       .given = "'" + std::move(name) + "'",
+                       .expected = known.empty() ? "none" : "one of " + known});
+}
+
+[[noreturn]] void miss(const OpSchema& schema, std::string_view name, const char* type) {
+  throw ArgumentError({.op = schema.name,
+                       .argument = "attributes",
+                       .given = str("no '", name, "'"),
+                       .expected = str("'", name, "' (", type, ")")});
+}
+}  // namespace
+
+Attr attributes_from(const OpSchema& schema, const Json::Object& given, int rank, Shape& shape) {
+  const std::vector<AttributeField> fields = given_fields(schema);
+  for (const auto& [key, value] : given) {
+    const std::string& name = key;
+    if (name == "shape" && schema.takes_shape) continue;
+    if (std::any_of(std::begin(schema.inputs), std::end(schema.inputs), [&](const InputSpec& i) {
+          return i.kind == InputSpec::number && i.name == name;
+        }))
+      continue;
+    if (std::none_of(fields.begin(), fields.end(), [&](const auto& f) { return f.name == name; }))
+      refuse_name(schema, key, fields);
+  }
+  if (schema.takes_shape) {
+    const Json* sizes = find(given, "shape");
+    if (!sizes) miss(schema, "shape", "list of int");
+    shape = shape_from(schema, *sizes);
+  }
+  const Attr defaults = schema.default_attributes();
+  Attr attr = defaults;
+  for (const AttributeField& field : fields) {
+    const Json* value = find(given, field.name);
+    if (!value && schema.requires_attribute(field.name))
+      miss(schema, field.name, type_name(field.kind));
+    set_attribute(schema, field, attr,
+                  value ? *value : attribute_value(schema, field, defaults, rank), rank);
+  }
+  return attr;
+}
+
+std::vector<Json> numbers_from(const OpSchema& schema, const Json::Object& given, size_t first) {
+  std::vector<Json> numbers;
+  for (size_t i = first; i < OpSchema::kMaxNamed && schema.inputs[i].name; ++i) {
+    const InputSpec& input = schema.inputs[i];
+    if (input.kind != InputSpec::number) break;
+    const Json* value = find(given, input.name);
+    if (!value && !input.has_default()) miss(schema, input.name, "float");
+    if (value && !value->is_number())
+      throw ArgumentError({.op = schema.name,
+                           .argument = input.name,
+                           .given = value->dump(),
+                           .expected = "a number"});
+    numbers.push_back(value ? *value : Json(input.default_value));
+  }
+  return numbers;
+}
+
 std::string attributes_text(const OpSchema& schema, const Attr& attr, int rank) {
   std::string text;
-  if (!schema.attributes || schema.has(Trait::pointwise)) return text;
-  for (const AttributeField& field : schema.attributes->fields)
+  for (const AttributeField& field : given_fields(schema))
     text += str(text.empty() ? "" : ", ", field.name, "=",
                 attribute_value(schema, field, attr, rank).dump());
   return text;

@@ -21,6 +21,18 @@ SUANLI_API Json attribute_value(const OpSchema& schema, const AttributeField& fi
 SUANLI_API void set_attribute(const OpSchema& schema, const AttributeField& field, Attr& attr,
                               const Json& value, int rank);
 
+/// The fields that a call gives. Those of pointwise ops say which op it is.
+SUANLI_API std::vector<AttributeField> given_fields(const OpSchema& schema);
+
+/// The attributes of a call from those that it gives by name; the others have their defaults. The
+/// attribute `shape`, of ops whose caller chooses the result's shape, is stored there. Throws
+/// ArgumentError for a name that the op lacks, and for a required attribute that is not given.
+SUANLI_API Attr attributes_from(const OpSchema& schema, const Json::Object& given, int rank,
+                                Shape& shape);
+/// The numbers among the inputs, from input `first` on: attributes that are scalar slots.
+SUANLI_API std::vector<Json> numbers_from(const OpSchema& schema, const Json::Object& given,
+                                          size_t first);
+
 /// "dim=[0, 2], keepdim=true".
 SUANLI_API std::string attributes_text(const OpSchema& schema, const Attr& attr, int rank);
 

@@ -2,6 +2,8 @@
 // The attributes of all ops, shared by their families and the kernels of backends. They are at most
 // 48 bytes without padding: a record holds them in place, and compares and hashes their bytes.
 #pragma once
+#include <limits>
+
 #include "ops/schema/reflect.h"
 
 namespace suanli {
@@ -45,8 +47,9 @@ struct ConvAttr {
   int32_t stride = 1, padding = 0, dilation = 1, groups = 1;
   SUANLI_ATTRIBUTES(stride, padding, dilation, groups)
 };
+/// A stride of 0 is that of the kernel; the shape rule puts it there.
 struct PoolAttr {
-  int32_t kernel_size = 1, stride = 1, padding = 0;
+  int32_t kernel_size = 1, stride = 0, padding = 0;
   SUANLI_ATTRIBUTES(kernel_size, stride, padding)
 };
 /// Height and width of the result.
@@ -68,11 +71,16 @@ struct NormAttr {
   double eps = 1e-5;
   SUANLI_ATTRIBUTES(eps)
 };
+/// Where the scale is not given, NaN, the shape rule puts 1/√D there.
 struct AttentionAttr {
-  double scale = 1;
-  int32_t num_heads;  // of self_attention, whose input holds them beside each other
+  double scale = std::numeric_limits<double>::quiet_NaN();
+  int32_t num_heads;  // of self_attention
   bool is_causal;
   uint8_t rest[3] = {};
+  SUANLI_ATTRIBUTES(scale, is_causal)
+};
+/// The input holds the heads beside each other.
+struct SelfAttentionAttr : AttentionAttr {
   SUANLI_ATTRIBUTES(scale, num_heads, is_causal)
 };
 /// `row` is an index in pointwise_rows, `gradient` the input whose gradient it is, or -1 for the

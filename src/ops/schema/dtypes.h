@@ -19,6 +19,15 @@ constexpr bool contains(DTypes set, DType d) { return set >> static_cast<int>(d)
 /// Dtypes that kernels compute in memory.
 inline constexpr DTypes kComputedDTypes =
     dtypes_of({DType::f64, DType::f32, DType::i64, DType::i32, DType::u8, DType::boolean});
+inline constexpr DTypes kFloatDTypes =
+    kComputedDTypes & dtypes_of({DType::f64, DType::f32, DType::f16, DType::bf16});
+/// Dtypes of indices into an axis.
+inline constexpr DTypes kIndexDTypes = dtypes_of({DType::i64});
+/// Integers and bool.
+inline constexpr DTypes kNotFloatDTypes =
+    dtypes_of({DType::i64, DType::i32, DType::i16, DType::i8, DType::u64, DType::u32, DType::u16,
+               DType::u8, DType::boolean});
+inline constexpr DTypes kIntegralDTypes = kComputedDTypes & kNotFloatDTypes;
 /// Dtypes that pointwise kernels convert on loading and storing.
 inline constexpr DTypes kPointwiseDTypes = kComputedDTypes | dtypes_of({DType::i16, DType::i8});
 /// Dtypes that cast converts.

@@ -26,26 +26,28 @@ template <class Name> std::string listed(int count, const char* last, Name&& nam
 }
 }  // namespace
 
-const Op leaf_op({.name = "leaf", .doc = "A value given from outside."}, kOpLeaf);
-const Op scalar_op({.name = "scalar", .doc = "A scalar slot."}, kOpScalar);
-const Op alias_op({.name = "alias", .doc = "Another name for a value.", .traits = Trait::view},
-                  kOpAlias);
-const Op fused_op({.name = "fused",
-                   .doc = "Several pointwise ops and reductions as one step of a plan."},
+const Op leaf_op(OpSchema{.name = "leaf", .doc = "A value given from outside."}, kOpLeaf);
+const Op scalar_op(OpSchema{.name = "scalar", .doc = "A scalar slot."}, kOpScalar);
+const Op alias_op(
+    OpSchema{.name = "alias", .doc = "Another name for a value.", .traits = Trait::view}, kOpAlias);
+const Op fused_op(OpSchema{.name = "fused",
+                           .doc = "Several pointwise ops and reductions as one step of a plan."},
                   kOpFused);
 const Op reorder_op(
-    {.name = "reorder",
-     .doc = "A value between [N, C, H, W] and blocks of channels [N, C/b, H, W, b].",
-     .cost = [](const Step& s) { return element_cost(s, 0); }},
+    OpSchema{.name = "reorder",
+             .doc = "A value between [N, C, H, W] and blocks of channels [N, C/b, H, W, b].",
+             .cost = [](const Step& s) { return element_cost(s, 0); }},
     kOpReorder);
 
 Op::Op(const OpSchema& schema) : Op(schema, static_cast<uint16_t>(registry().by_id.size())) {
-  if (!schema.infer || !schema.doc || schema.n_results > kMaxResults)
+  if (!schema.infer || !schema.doc)
     std::abort();  // a mistake in this library's own tables, found at the first start
   registry().ops.push_back(this);
 }
 
-Op::Op(const OpSchema& schema, uint16_t id) : schema_(schema), id_(id) {
+Op::Op(const OpSchema& schema, uint16_t id)
+    : schema_(schema), n_results_(schema.n_results()), id_(id) {
+  for (int i = 0; i < OpSchema::kMaxNamed; ++i) input_dtypes_[i] = schema.input_dtypes(i);
   std::vector<const Op*>& ops = registry().by_id;
   if (ops.size() <= id) ops.resize(size_t{id} + 1);
   ops[id] = this;
@@ -72,6 +74,47 @@ const char* name(Trait trait) {
 std::string OpSchema::input(int i) const {
   const bool named = i < kMaxNamed && inputs[i].name && inputs[i].kind != InputSpec::variadic;
   return named ? inputs[i].name : str("input ", i);
+}
+
+int OpSchema::n_results() const {
+  int n = 0;
+  while (n < kMaxResults && results[n].name) ++n;
+  return n;
+}
+
+DTypes OpSchema::input_dtypes(int i) const {
+  int named = 0;
+  while (named < kMaxNamed && inputs[named].name) ++named;
+  const DTypes own = named == 0 ? 0 : inputs[std::min(i, named - 1)].dtypes;
+  return own ? own : dtypes;
+}
+
+bool OpSchema::requires_attribute(std::string_view attribute) const {
+  std::string_view names = required;
+  while (!names.empty())
+    if (detail::next_name(names) == attribute) return true;
+  return false;
+}
+
+Attr OpSchema::default_attributes() const {
+  static const Attr none;
+  const bool own = std::memcmp(defaults.bytes, none.bytes, sizeof none.bytes) != 0;
+  return own || !attributes ? defaults : attributes->defaults;
+}
+
+std::string in_words(const DTypeRule& rule, const OpSchema& schema) {
+  std::string text;
+  switch (rule.kind) {
+    case DTypeRule::of_input: text = "that of " + schema.input(rule.input); break;
+    case DTypeRule::promoted:
+      text = rule.input == 0 ? "promoted" : str("promoted from ", schema.input(rule.input), " on");
+      break;
+    case DTypeRule::chosen: text = "`dtype`"; break;
+    case DTypeRule::fixed: text = suanli::name(rule.dtype); break;
+  }
+  if (rule.replaced == 0) return text;
+  return str(text, ", but ", rule.by, " for ",
+             rule.replaced == dtypes_of({DType::boolean}) ? "bool" : "integers and bool");
 }
 
 namespace {
@@ -217,22 +260,39 @@ void Infer::fail_argument(std::string argument, std::string given, std::string e
   throw ArgumentError(fault(std::move(argument), std::move(given), std::move(expected)));
 }
 
-void Infer::require_dtypes(int results) const {
+namespace {
+std::string remedy_for(DType dtype, DTypes expected) {
+  if (expected == dtypes_of({DType::boolean})) return "Write x != 0 for a condition.";
+  if (!contains(kConvertedDTypes, dtype)) return str("No op computes ", dtype, " yet.");
+  const bool floats = expected == kFloatDTypes || is_float(dtype);
+  const DType to = floats && contains(expected, DType::f32) ? DType::f32 : DType::i64;
+  return contains(expected, to) ? str("Convert it with cast(x, ", to, ").") : std::string();
+}
+}  // namespace
+
+void Infer::require_input_dtypes() const {
   for (int i = 0; i < inputs_; ++i)
-    if (!contains(schema_.dtypes, dtype(i))) refuse(argument(i), dtype(i));
-  for (int i = 0; i < results; ++i)
-    if (!contains(schema_.dtypes, *out_[i].dtype)) refuse("result", *out_[i].dtype);
+    if (const DTypes taken = schema_.input_dtypes(i); !contains(taken, dtype(i)))
+      refuse(argument(i), dtype(i), taken);
 }
 
-void Infer::refuse(std::string argument, DType dtype) const {
-  std::string computed;
+void Infer::require_result_dtypes() const {
+  for (int i = 0; i < schema_.n_results(); ++i)
+    if (!contains(schema_.dtypes, *out_[i].dtype)) refuse("result", *out_[i].dtype, schema_.dtypes);
+}
+
+void Infer::refuse(std::string argument, DType dtype, DTypes expected) const {
+  std::string listed;
+  int count = 0;
   for (int k = 0; k <= static_cast<int>(DType::i4); ++k)
-    if (const DType other = static_cast<DType>(k); contains(schema_.dtypes, other))
-      computed += str(computed.empty() ? "one of " : ", ", other);
-  fail_dtype(std::move(argument), suanli::name(dtype), std::move(computed),
-             contains(kConvertedDTypes, dtype)
-                 ? str("Convert it with cast(x, ", is_float(dtype) ? "f32" : "i64", ").")
-                 : str("No op computes ", dtype, " yet."));
+    if (const DType other = static_cast<DType>(k); contains(expected, other)) {
+      listed += str(count == 0 ? "" : ", ", other);
+      ++count;
+    }
+  std::string wanted = count > 1 ? "one of " + listed : listed;
+  if (expected == kFloatDTypes && !is_float(dtype)) wanted = "a float dtype";
+  if (expected == kIntegralDTypes) wanted = "an integer dtype";
+  fail_dtype(std::move(argument), suanli::name(dtype), wanted, remedy_for(dtype, expected));
 }
 
 }  // namespace suanli

@@ -3,8 +3,10 @@
 // planner and tools need no more of an op. The file of its family also has its gradient and the
 // function that records it (ops/op.h).
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -110,12 +112,14 @@ class Infer {
   /// Throws ArgumentError: what was given is a number, not a tensor.
   [[noreturn]] void fail_argument(std::string argument, std::string given,
                                   std::string expected) const;
-  /// Throws for the first input, or else result, whose dtype is not in OpSchema::dtypes.
-  void require_dtypes(int results) const;
+  /// Throws for the first input whose dtype is none that it may have.
+  void require_input_dtypes() const;
+  /// Throws for the first result whose dtype is not in OpSchema::dtypes.
+  void require_result_dtypes() const;
 
  private:
   void require_size(const Shape& shape, DType dtype) const;
-  [[noreturn]] void refuse(std::string argument, DType dtype) const;
+  [[noreturn]] void refuse(std::string argument, DType dtype, DTypes expected) const;
   Fault fault(std::string argument, std::string given, std::string expected,
               std::string remedy = {}) const;
   const OpSchema& schema_;
@@ -133,12 +137,50 @@ struct Cost {
 
 /// An input of an op, as the public call names it.
 struct InputSpec {
-  enum Kind : uint8_t { required, optional, variadic };
+  enum Kind : uint8_t { required, optional, variadic, number };
   constexpr InputSpec() = default;
-  constexpr InputSpec(const char* n, Kind k = required) : name(n), kind(k) {}
+  constexpr InputSpec(const char* n, Kind k = required, DTypes d = 0)
+      : name(n), kind(k), dtypes(d) {}
+  constexpr InputSpec(const char* n, DTypes d) : name(n), dtypes(d) {}
+  constexpr InputSpec(const char* n, double value) : name(n), kind(number), default_value(value) {}
   const char* name = nullptr;
-  /// A variadic input is the last one; it stands for any number of tensors, at least one.
+  /// A variadic input is the last one; it stands for any number of tensors, at least one. A number
+  /// is an attribute that is recorded as a scalar slot.
   Kind kind = required;
+  DTypes dtypes = 0;  // a call with another dtype throws; 0: those of the op
+  static constexpr double kNoDefault = std::numeric_limits<double>::quiet_NaN();
+  double default_value = kNoDefault;  // of a number
+  constexpr bool has_default() const { return default_value == default_value; }
+};
+
+/// The dtype of a result, as a rule.
+struct DTypeRule {
+  enum Kind : uint8_t {
+    of_input,  ///< That of one input.
+    promoted,  ///< That of several inputs together: see Infer::common_dtype().
+    chosen,  ///< That of the attribute `dtype`.
+    fixed
+  };
+  Kind kind = of_input;
+  uint8_t input = 0;  // of of_input; of promoted, the first one that counts
+  DType dtype{};  // of fixed
+  DTypes replaced = 0;  // where the rule would give one of these, it gives `by`
+  DType by{};
+
+  constexpr DTypeRule but(DTypes these, DType become) const {
+    return {kind, input, dtype, these, become};
+  }
+};
+constexpr DTypeRule dtype_of_input(uint8_t i) { return {DTypeRule::of_input, i}; }
+constexpr DTypeRule promoted_dtype(uint8_t first = 0) { return {DTypeRule::promoted, first}; }
+constexpr DTypeRule chosen_dtype() { return {DTypeRule::chosen}; }
+constexpr DTypeRule always(DType d) { return {DTypeRule::fixed, 0, d}; }
+/// "that of input", "promoted, but f32 for an integer or bool".
+SUANLI_API std::string in_words(const DTypeRule& rule, const OpSchema& schema);
+
+struct ResultSpec {
+  const char* name = nullptr;
+  DTypeRule dtype = {};
 };
 
 struct OpSchema {
@@ -146,8 +188,11 @@ struct OpSchema {
   const char* name;
   const char* doc;  // one line: formula, shapes, dtypes, source
   InputSpec inputs[kMaxNamed] = {};
-  int n_results = 1;
+  ResultSpec results[kMaxResults] = {{"output"}};
   const AttributeType* attributes = nullptr;  // null: none
+  const char* required = "";  // attributes that a call must give: "dim, length"
+  Attr defaults = {};  // of the others; all zero: those of the struct
+  bool takes_shape = false;  // the caller chooses the result's shape
   Trait traits = Trait::none;
   DTypes dtypes = kComputedDTypes;  // of inputs and results; a call with another dtype throws
   void (*infer)(Infer&) = nullptr;
@@ -160,8 +205,15 @@ struct OpSchema {
   // this input's bytes may become the first result: kernels then find both at one address; -1: none
   int8_t in_place = -1;
 
+  SUANLI_API int n_results() const;
+  /// The dtypes that input i may have.
+  SUANLI_API DTypes input_dtypes(int i) const;
+  /// True if a call must give this attribute.
+  SUANLI_API bool requires_attribute(std::string_view attribute) const;
+  /// The attributes of a call that gives none. Those that it must give are arbitrary.
+  SUANLI_API Attr default_attributes() const;
   /// The name of input i, or "input i".
-  std::string input(int i) const;
+  SUANLI_API std::string input(int i) const;
   /// Throws ArgumentError unless a call may have `count` inputs.
   SUANLI_API void require_inputs(int count) const;
   /// Throws ArgumentError for axes that an input of this rank lacks. Functions check them as they
@@ -185,12 +237,17 @@ class Op {
   const OpSchema& schema() const { return schema_; }
   const char* name() const { return schema_.name; }
   bool has(Trait trait) const { return schema_.has(trait); }
+  int n_results() const { return n_results_; }
+  /// OpSchema::input_dtypes(), found once.
+  DTypes input_dtypes(int i) const { return input_dtypes_[std::min(i, OpSchema::kMaxNamed - 1)]; }
   /// The rules that the file of its family registers (ops/op.h), or null.
   const OpRules* rules() const { return rules_; }
   void set_rules(const OpRules* rules) const { rules_ = rules; }
 
  private:
   OpSchema schema_;
+  DTypes input_dtypes_[OpSchema::kMaxNamed];
+  int n_results_;
   mutable const OpRules* rules_ = nullptr;
   uint16_t id_;
 };

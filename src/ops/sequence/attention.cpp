@@ -89,8 +89,12 @@ Shape packed_sums(const Shape& qkv, const AttentionAttr& a) {
   return {2, qkv[0], a.num_heads, qkv[1]};
 }
 
-double scale_of(const AttentionOptions& o, int64_t size) {
-  return o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(size));
+constexpr double kNotGiven = std::numeric_limits<double>::quiet_NaN();
+
+/// Puts the default where no scale is given: D is the size of a head.
+void complete_scale(Infer& c, int64_t d) {
+  auto& a = c.attr<AttentionAttr>();
+  if (std::isnan(a.scale)) a.scale = 1 / std::sqrt(static_cast<double>(d));
 }
 
 }  // namespace
@@ -102,18 +106,18 @@ const Op scaled_dot_product_attention_op{OpSchema{
            "result [2, .., T] is m = max and ln Σ exp(score − m) of each query's scores. Causal: "
            "query i sees keys 0 … i, or 0 … offset + i if that scalar is given (Vaswani et al. "
            "2017; tiles as in Dao et al. 2022). f32, f64.",
-    .inputs = {"q", "k", "v", {"offset", InputSpec::optional}},
-    .n_results = 2,
+    .inputs = {"q", "k", "v", {"offset", InputSpec::optional, kIntegralDTypes}},
+    .results = {{"output"}, {"sums"}},
     .attributes = &attribute_type<AttentionAttr>(),
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           c.require_same_dtype(3);
           require_heads(c, c.shape(0), c.shape(1), c.shape(2));
-          if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
-            c.fail("offset", str(c.dtype(3), " ", c.shape(3)), "one integer");
+          if (c.inputs() == 4 && c.shape(3).rank() != 0) c.fail(3, "one integer");
           if (c.inputs() == 4 && !c.attr<AttentionAttr>().is_causal)
             c.fail_argument("is_causal", "false", "true where an offset is given");
+          complete_scale(c, c.shape(0).at(-1));
           c.out(0, c.shape(0), c.dtype(0));
           c.out(1, sums_of(c.shape(0)), c.dtype(0));
         },
@@ -156,12 +160,13 @@ const Op scaled_dot_product_attention_grad_op{OpSchema{
     .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both "
            "results.",
     .inputs = {"gradient", "q", "k", "v", "result", "sums"},
-    .n_results = 3,
+    .results = {{"of_q"}, {"of_k"}, {"of_v"}},
     .attributes = &attribute_type<AttentionAttr>(),
+    .required = "scale, is_causal",
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           c.require_same_dtype();
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
@@ -179,13 +184,15 @@ const Op self_attention_op{OpSchema{
            "values of all heads side by side → [B, T, H·D]. The second result [2, B, H, T] is m = "
            "max and ln Σ exp(score − m) of each query's scores. f32, f64.",
     .inputs = {"qkv"},
-    .n_results = 2,
-    .attributes = &attribute_type<AttentionAttr>(),
+    .results = {{"output"}, {"sums"}},
+    .attributes = &attribute_type<SelfAttentionAttr>(),
+    .required = "num_heads",
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
-          c.require_same_dtype();
-          c.out(0, require_packed(c, c.shape(0)), c.dtype(0));
+          const Shape y = require_packed(c, c.shape(0));
+          complete_scale(c, y[2] / c.attr<AttentionAttr>().num_heads);
+          c.out(0, y, c.dtype(0));
           c.out(1, packed_sums(c.shape(0), c.attr<AttentionAttr>()), c.dtype(0));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.out[0].shape, s.out[0].shape[1], 2); },
@@ -224,11 +231,12 @@ const Op self_attention_grad_op{OpSchema{
     .name = "self_attention_grad",
     .doc = "Gradient of self_attention for qkv from g, qkv and both results.",
     .inputs = {"gradient", "qkv", "result", "sums"},
-    .attributes = &attribute_type<AttentionAttr>(),
+    .attributes = &attribute_type<SelfAttentionAttr>(),
+    .required = "scale, num_heads, is_causal",
     .traits = Trait::internal,
+    .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_float(0);
           c.require_same_dtype();
           const Shape y = require_packed(c, c.shape(1));
           if (c.shape(0) != y || c.shape(2) != y ||
@@ -242,7 +250,7 @@ const Op self_attention_grad_op{OpSchema{
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& o) {
-  const AttentionAttr attr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), 0, o.is_causal};
+  const AttentionAttr attr{o.scale.value_or(kNotGiven), 0, o.is_causal};
   return o.offset.defined() ? record(scaled_dot_product_attention_op, {&q, &k, &v, &o.offset}, attr)
                             : record(scaled_dot_product_attention_op, {&q, &k, &v}, attr);
 }
@@ -253,10 +261,9 @@ Tensor self_attention(const Tensor& qkv, int64_t num_heads, const AttentionOptio
                          .given = str(num_heads),
                          .expected = str("1 to ", INT32_MAX),
                          .module = module_path()});
-  const int64_t width = qkv.rank() ? qkv.shape().at(-1) / 3 : 1;
   return record(
       self_attention_op, {&qkv},
-      AttentionAttr{scale_of(o, width / num_heads), static_cast<int32_t>(num_heads), o.is_causal});
+      AttentionAttr{o.scale.value_or(kNotGiven), static_cast<int32_t>(num_heads), o.is_causal});
 }
 
 }  // namespace suanli

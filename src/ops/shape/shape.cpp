@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops that move elements: reshape, transpose, expand, slice, slice_update, concat.
+#include <algorithm>
+#include <optional>
+
 #include "ops/op.h"
 
 namespace suanli {
@@ -8,13 +11,9 @@ namespace {
 
 Cost moves(const Step& s) { return element_cost(s, 0); }
 
-/// True if kernels read a computed start of this dtype.
-bool is_start(DType d) { return !is_float(d) && contains(kComputedDTypes, d); }
-
 /// Throws unless input `i` is one integer.
 void require_start(const Infer& c, int i) {
-  if (c.shape(i).rank() != 0 || !is_start(c.dtype(i)))
-    c.fail("start", str(c.dtype(i), " ", c.shape(i)), "one integer");
+  if (c.shape(i).rank() != 0) c.fail(i, "one integer");
 }
 
 /// True if `length` elements `step` apart, the first at `start`, lie within an axis of `size`.
@@ -42,6 +41,33 @@ bool broadcasts_to(const Shape& x, const Shape& to) {
   return lead >= 0;
 }
 
+/// `shape` with the size computed that is -1; nothing if no size there gives `numel` elements.
+std::optional<Shape> completed(const Shape& shape, int64_t numel) {
+  Shape s = shape;
+  int64_t known = 1;
+  int open = -1;
+  for (int i = 0; i < s.rank(); ++i) {
+    if (s[i] != -1) {
+      if (__builtin_mul_overflow(known, s[i], &known)) return {};
+    } else if (std::exchange(open, i) >= 0) {
+      return {};
+    }
+  }
+  if (open < 0) return known == numel ? std::optional(s) : std::nullopt;
+  if (known == 0 || numel % known != 0) return {};
+  s[open] = numel / known;
+  return s;
+}
+
+/// Broadcasting to `shape`, whose sizes of -1 are those of x.
+Shape kept_sizes(const Shape& shape, const Shape& x) {
+  Shape s = shape;
+  const int lead = s.rank() - x.rank();
+  for (int i = std::max(lead, 0); i < s.rank(); ++i)
+    if (s[i] == -1 && lead >= 0) s[i] = x[i - lead];
+  return s;
+}
+
 std::string elements_of(const Shape& x) {
   return str(x.numel(), " elements, as input ", x, " has");
 }
@@ -64,27 +90,24 @@ Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& st
   return Tensor(at);
 }
 
-[[noreturn]] void fail_shape(const char* op, const Shape& given, std::string expected) {
-  throw ShapeError({.op = op,
-                    .argument = "shape",
-                    .given = to_string(given),
-                    .expected = std::move(expected),
-                    .module = module_path()});
-}
-
 }  // namespace
 
 const Op reshape_op{OpSchema{
     .name = "reshape",
     .doc = "The same elements in row-major order under another shape.",
     .inputs = {"input"},
+    .takes_shape = true,
     .traits = Trait::view,
     .dtypes = kEveryDType,
     .infer =
         [](Infer& c) {
-          if (c.requested_shape().numel() != c.shape(0).numel())
-            c.fail("shape", to_string(c.requested_shape()), elements_of(c.shape(0)));
-          c.out(0, c.requested_shape(), c.dtype(0));
+          const Shape& wanted = c.requested_shape();
+          const std::optional<Shape> s = completed(wanted, c.shape(0).numel());
+          if (!s)
+            c.fail("shape", to_string(wanted),
+                   std::count(wanted.begin(), wanted.end(), -1) > 1 ? "at most one size of -1"
+                                                                    : elements_of(c.shape(0)));
+          c.out(0, *s, c.dtype(0));
         },
     .cost = [](const Step&) { return Cost{}; },
 }};
@@ -98,6 +121,7 @@ const Op permute_op{OpSchema{
     .doc = "x with its axes in another order.",
     .inputs = {"input"},
     .attributes = &attribute_type<PermuteAttr>(),
+    .required = "dims",
     .traits = Trait::move,
     .dtypes = kUpTo8Bytes,
     .infer =
@@ -126,14 +150,21 @@ const Op expand_op{OpSchema{
     .name = "expand",
     .doc = "x broadcast to a shape.",
     .inputs = {"input"},
+    .takes_shape = true,
     .traits = Trait::move,
     .dtypes = kUpTo8Bytes,
     .infer =
         [](Infer& c) {
-          if (!broadcasts_to(c.shape(0), c.requested_shape()))
+          const Shape s = kept_sizes(c.requested_shape(), c.shape(0));
+          const auto open = std::find(s.begin(), s.end(), -1);
+          if (open != s.end())
             c.fail("shape", to_string(c.requested_shape()),
+                   str("no -1 at axis ", open - s.begin(), ", where input ", c.shape(0),
+                       " has no size to keep"));
+          if (!broadcasts_to(c.shape(0), s))
+            c.fail("shape", to_string(s),
                    str("a shape to which input ", c.shape(0), " broadcasts"));
-          c.out(0, c.requested_shape(), c.dtype(0));
+          c.out(0, s, c.dtype(0));
         },
     .cost = moves,
 }};
@@ -146,8 +177,9 @@ const Op narrow_op{OpSchema{
     .name = "narrow",
     .doc = "`length` elements along one axis, from `start` in steps of `step`. `start` is a scalar "
            "input, clamped into range.",
-    .inputs = {"input", "start"},
+    .inputs = {"input", {"start", kIntegralDTypes}},
     .attributes = &attribute_type<NarrowAttr>(),
+    .required = "dim, length",
     .traits = Trait::move,
     .dtypes = kEveryDType,
     .infer =
@@ -177,8 +209,9 @@ const Op slice_update_op{OpSchema{
     .name = "slice_update",
     .doc = "x with `update` written along one axis, from `start` in steps of `step`. `start` is a "
            "scalar input, clamped into range.",
-    .inputs = {"input", "update", "start"},
+    .inputs = {"input", "update", {"start", kIntegralDTypes}},
     .attributes = &attribute_type<NarrowAttr>(),
+    .required = "dim, length",
     .traits = Trait::move,
     .dtypes = kEveryDType,
     .infer =
@@ -248,24 +281,8 @@ const RegisterRules concat_rules{OpRules{
 }};
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
-  Shape s = shape;
-  int64_t known = 1;
-  bool overflow = false;
-  int open = -1;
-  for (int i = 0; i < s.rank(); ++i) {
-    if (s[i] == -1) {
-      if (open >= 0) fail_shape("reshape", shape, "at most one size of -1");
-      open = i;
-    } else {
-      overflow |= __builtin_mul_overflow(known, s[i], &known);
-    }
-  }
-  if (overflow) fail_shape("reshape", shape, elements_of(x.shape()));
-  if (open >= 0) {
-    if (known == 0 || x.numel() % known != 0) fail_shape("reshape", shape, elements_of(x.shape()));
-    s[open] = x.numel() / known;
-  }
-  return s == x.shape() ? x : record(reshape_op, {&x}, {}, &s);
+  const std::optional<Shape> s = completed(shape, x.numel());
+  return s && *s == x.shape() ? x : record(reshape_op, {&x}, {}, &shape);
 }
 
 Tensor flatten(const Tensor& x, int start_dim, int end_dim) {
@@ -315,16 +332,7 @@ Tensor transpose(const Tensor& x, int dim0, int dim1) {
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
-  Shape s = shape;
-  const int lead = s.rank() - x.rank();
-  for (int i = 0; i < s.rank(); ++i) {
-    if (s[i] != -1) continue;
-    if (i < lead || lead < 0)
-      fail_shape("expand", shape,
-                 str("no -1 at axis ", i, ", where input ", x.shape(), " has no size to keep"));
-    s[i] = x.shape()[i - lead];
-  }
-  return x.shape() == s ? x : record(expand_op, {&x}, {}, &s);
+  return x.shape() == kept_sizes(shape, x.shape()) ? x : record(expand_op, {&x}, {}, &shape);
 }
 
 Tensor narrow(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step) {

@@ -45,8 +45,21 @@ def test_schemas():
     ops = {op["name"]: op for op in ok_json("ops")["ops"]}
     check(len(ops) > 90, len(ops))
     same([a["name"] for a in ops["conv2d"]["attributes"]], ["stride", "padding", "dilation", "groups"], "conv2d")
-    same([i["name"] for i in ops["conv2d"]["inputs"] if not i["optional"]], ["input", "weight"], "conv2d")
-    same(ops["sum"]["attributes"][0], {"name": "dim", "type": "axes"}, "sum")
+    same([(i["name"], i["kind"]) for i in ops["conv2d"]["inputs"]], [("input", "required"), ("weight", "required"), ("bias", "optional")], "conv2d")
+    same([i["kind"] for i in ops["cat"]["inputs"]], ["variadic"], "cat")
+    same(ops["gather"]["inputs"][1]["dtypes"], ["i64"], "gather")
+    check("i64" not in ops["matmul"]["inputs"][0]["dtypes"] and "f64" in ops["matmul"]["inputs"][0]["dtypes"], "matmul")
+    same(ops["sum"]["attributes"], [{"name": "dim", "type": "list of int", "required": False, "default": None},
+                                    {"name": "keepdim", "type": "bool", "required": False, "default": False}], "sum")
+    same(ops["gather"]["attributes"], [{"name": "dim", "type": "int", "required": True}], "gather")
+    same([(a["name"], a["required"], a.get("default")) for a in ops["full"]["attributes"]], [("shape", True, None), ("dtype", False, "f32")], "full")
+    same({a["name"]: (a["type"], a["default"]) for a in ops["scaled_dot_product_attention"]["attributes"]},
+         {"scale": ("float", None), "is_causal": ("bool", False)}, "attention")
+    same([(r["name"], r["dtype"]["rule"]) for r in ops["max_pool2d"]["results"]], [("output", "input"), ("positions", "fixed")], "max_pool2d")
+    same(ops["exp"]["results"][0]["dtype"]["then"], "f32", "exp of integers")
+    same((ops["matmul"]["gradient"], ops["argmax"]["gradient"], ops["argmax"]["no_gradient"]), (True, False, "the result is i64"), "gradients")
+    check(all(op["gradient"] or op["no_gradient"] for op in ops.values()), "a reason for every gradient that is not there")
+    check(all(op["onnx"] or op["instead_of_onnx"] for op in ops.values()), "what stands for every operator that is not there")
     same([i["name"] for i in ops["add"]["inputs"]], ["x", "y"], "add")
     check("pointwise" in ops["exp"]["traits"] and "contraction" in ops["matmul"]["traits"] and "view" in ops["reshape"]["traits"], "traits")
     same(ops["matmul"]["onnx"], "MatMul", "matmul")
@@ -60,7 +73,9 @@ def test_calls():
              {"id": "b", "calls": [{"op": "mul", "inputs": ["x", 3.0]}], "outputs": ["%0"]},
              {"id": "pool", "calls": [{"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel_size": 2, "stride": 2}}], "outputs": ["%0.1", "%0"]},
              {"id": "narrow", "calls": [{"op": "cast", "inputs": ["x"], "attributes": {"dtype": "bf16"}}], "outputs": ["%0"]},
-             {"id": "shape", "calls": [{"op": "reshape", "inputs": ["x"], "attributes": {"shape": [4, 1]}}], "outputs": ["%0"]}],
+             {"id": "shape", "calls": [{"op": "reshape", "inputs": ["x"], "attributes": {"shape": [4, -1]}}], "outputs": ["%0"]},
+             {"id": "defaults", "calls": [{"op": "sum", "inputs": ["x"]}, {"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel_size": 2}},
+                                          {"op": "full", "inputs": [7], "attributes": {"shape": [2]}}], "outputs": ["%0", "%1", "%2"]}],
             x=npy("<f4", "(2, 2)", floats(1, 2, 3, 4)), b__x=npy("<f4", "(1,)", floats(5)), p=npy("<f4", "(1, 1, 2, 2)", floats(1, 4, 2, 3)))
     done = run("ops", "run", "in.npz", "out.npz")
     same(done.returncode, 0, done.stderr)
@@ -73,6 +88,9 @@ def test_calls():
     same(out["pool/out/0"], ("<i4", (1, 1, 1, 1), struct.pack("<i", 1)), "the position")
     same(out["narrow/out/0"], ("<f4", (2, 2), floats(1, 2, 3, 4)), "bf16 as f32")
     same(out["shape/out/0"][1], (4, 1), "reshape")
+    same(out["defaults/out/0"], ("<f4", (), floats(10)), "over all axes")
+    same(out["defaults/out/1"], ("<f4", (1, 1, 1, 1), floats(4)), "windows side by side")
+    same(out["defaults/out/2"], ("<f4", (2,), floats(7, 7)), "f32")
 
 
 def test_errors_are_of_their_case():
@@ -81,6 +99,12 @@ def test_errors_are_of_their_case():
              {"id": "input", "calls": [{"op": "exp", "inputs": ["z"]}], "outputs": ["%0"]},
              {"id": "attribute", "calls": [{"op": "sum", "inputs": ["x"], "attributes": {"axis": 0}}], "outputs": ["%0"]},
              {"id": "range", "calls": [{"op": "argmax", "inputs": ["x"], "attributes": {"dim": 2}}], "outputs": ["%0"]},
+             {"id": "missing", "calls": [{"op": "gather", "inputs": ["x", "i"]}], "outputs": ["%0"]},
+             {"id": "shapeless", "calls": [{"op": "full", "inputs": [1]}], "outputs": ["%0"]},
+             {"id": "shape of exp", "calls": [{"op": "exp", "inputs": ["x"], "attributes": {"shape": [4]}}], "outputs": ["%0"]},
+             {"id": "type", "calls": [{"op": "sum", "inputs": ["x"], "attributes": {"keepdim": 1}}], "outputs": ["%0"]},
+             {"id": "twice", "calls": [{"op": "sum", "inputs": ["x"], "attributes": {"dim": [0, -2]}}], "outputs": ["%0"]},
+             {"id": "dtype", "calls": [{"op": "matmul", "inputs": ["i", "i"]}], "outputs": ["%0"]},
              {"id": "few", "calls": [{"op": "add", "inputs": ["x"]}], "outputs": ["%0"]},
              {"id": "many", "calls": [{"op": "exp", "inputs": ["x", "x"]}], "outputs": ["%0"]},
              {"id": "index", "calls": [{"op": "embedding", "inputs": ["x", "i"]}], "outputs": ["%0"]},
@@ -89,7 +113,16 @@ def test_errors_are_of_their_case():
     same(run("ops", "run", "in.npz", "out.npz").returncode, 0, "the file is written")
     out = read("out.npz")
     errors = json.loads(out["errors"][2])
-    same(sorted(errors), ["attribute", "few", "index", "input", "many", "op", "range", "shape"], "cases")
+    same(sorted(errors), ["attribute", "dtype", "few", "index", "input", "many", "missing", "op", "range", "shape", "shape of exp", "shapeless",
+                          "twice", "type"], "cases")
+    parts = {case: (e["op"], e["argument"], e["given"], e["expected"]) for case, e in errors.items()}
+    same(parts["missing"], ("gather", "attributes", "no 'dim'", "'dim' (int)"), "missing")
+    same(parts["shapeless"], ("full", "attributes", "no 'shape'", "'shape' (list of int)"), "missing shape")
+    same(parts["shape of exp"], ("exp", "attributes", "'shape'", "none"), "unknown")
+    same(parts["type"][:3], ("sum", "keepdim", "1"), "a number is no bool")
+    same(parts["twice"], ("sum", "dim", "[0,-2]", "each axis at most once"), "an axis twice")
+    same(parts["range"], ("argmax", "dim", "2", "-2 to 1"), "an axis out of range")
+    same(parts["dtype"], ("matmul", "a", "i64", "a float dtype"), "dtype")
     same(errors["shape"]["code"], "shape", errors["shape"])
     same(errors["shape"]["op"], "matmul", errors["shape"])
     check("Did you mean matmul?" in errors["op"]["error"], errors["op"])

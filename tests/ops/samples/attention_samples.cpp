@@ -32,7 +32,7 @@ const RegisterSamples scaled_dot_product_attention_samples(scaled_dot_product_at
       {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
        .attr = causal,
        .slots = {1.5},
-       .throws = Refusal{"offset", "f32 []", "one integer"}},
+       .throws = Refusal{"offset", "f32", "an integer dtype", ErrorCode::dtype}},
       {.inputs = {{{2, 5, 3}}, {{2, 5, 4}}, {{2, 5, 4}}},
        .attr = all,
        .throws = Refusal{"k", "[2, 5, 4]", "[.., S, D], equal to q [2, 5, 3] except in S"}},

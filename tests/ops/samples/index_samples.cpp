@@ -76,7 +76,7 @@ const RegisterSamples one_hot_samples(one_hot_op, [] {
        .gradient = false},
       {.inputs = {{{5}}},
        .attr = OneHotAttr{4, f32},
-       .throws = Refusal{"index", "f64", "class numbers, i64", ErrorCode::dtype}}};
+       .throws = Refusal{"index", "f64", "an integer dtype", ErrorCode::dtype}}};
 });
 
 const RegisterSamples flip_samples(flip_op, [] {

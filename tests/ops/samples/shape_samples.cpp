@@ -68,7 +68,7 @@ const RegisterSamples slice_samples(narrow_op, [] {
       {.inputs = {{{4}}},
        .attr = NarrowAttr{0, 1, 1},
        .slots = {0.5},
-       .throws = Refusal{"start", "f32 []", "one integer"}}};
+       .throws = Refusal{"start", "f32", "an integer dtype", ErrorCode::dtype}}};
 });
 
 const RegisterSamples slice_update_samples(slice_update_op, [] {

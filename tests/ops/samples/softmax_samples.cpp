@@ -21,21 +21,23 @@ const RegisterSamples softmax_samples(softmax_op, samples_softmax);
 
 const RegisterSamples log_softmax_samples(log_softmax_op, samples_softmax);
 
-std::vector<Sample> samples_class_loss() {
-  return {{.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}},
-          {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
-          {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}},
-          {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = Refusal{"target", "[4]"}},
-          {.inputs = {{{5, 4, 3}}, {{5}, i64, Domain::index, 4}},
-           .throws = Refusal{nullptr, "[5, 4, 3]", "rank 2, [N, C]"}},
-          {.inputs = {{{5, 4}}, {{5}}},
-           .throws = Refusal{"target", "f64", "class numbers, i64", ErrorCode::dtype}}};
+/// `targets`: as errors name their dtypes.
+std::vector<Sample> samples_class_loss(const char* targets) {
+  return {
+      {.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}},
+      {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
+      {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}},
+      {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = Refusal{"target", "[4]"}},
+      {.inputs = {{{5, 4, 3}}, {{5}, i64, Domain::index, 4}},
+       .throws = Refusal{nullptr, "[5, 4, 3]", "rank 2, [N, C]"}},
+      {.inputs = {{{5, 4}}, {{5}}}, .throws = Refusal{"target", "f64", targets, ErrorCode::dtype}}};
 }
 
-const RegisterSamples nll_loss_samples(nll_loss_op, samples_class_loss);
+const RegisterSamples nll_loss_samples(nll_loss_op,
+                                       [] { return samples_class_loss("an integer dtype"); });
 
 const RegisterSamples cross_entropy_samples(cross_entropy_op, [] {
-  auto samples = samples_class_loss();
+  auto samples = samples_class_loss("i64");
   samples.push_back({.inputs = {{{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}}});
   samples.push_back({.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}},
                      .throws = Refusal{"target", "i32", "i64", ErrorCode::dtype}});

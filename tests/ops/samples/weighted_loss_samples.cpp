@@ -25,7 +25,7 @@ const RegisterSamples weighted_cross_entropy_samples(weighted_cross_entropy_op, 
        .throws = Refusal{"target", "[4]", "[5], one per row of logits [5, 4]"}},
       {.inputs = {scores, {{5}}},
        .attr = some,
-       .throws = Refusal{"target", "f64", "class numbers, i64", ErrorCode::dtype}},
+       .throws = Refusal{"target", "f64", "i64", ErrorCode::dtype}},
       {.inputs = {scores, target},
        .attr = SmoothingAttr{1.5},
        .throws = Refusal{"label_smoothing", "1.5", "0 to 1", ErrorCode::argument}}};
