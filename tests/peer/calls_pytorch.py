@@ -43,7 +43,22 @@ POINTWISE = {
     "mul": binary(torch.mul, dtypes=("f32", "f64", "i64")), "div": binary(torch.div, "positive"), "pow": binary(torch.pow, "positive"),
     "maximum": binary(torch.maximum, dtypes=("f32", "f64", "i64")), "minimum": binary(torch.minimum, dtypes=("f32", "f64", "i64")),
     "eq": binary(torch.eq, dtypes=("f32", "i64"), gradient=False), "lt": binary(torch.lt, dtypes=("f32", "i64"), gradient=False),
-    "ge": binary(torch.ge, dtypes=("f32", "i64"), gradient=False),
+    "ge": binary(torch.ge, dtypes=("f32", "i64"), gradient=False), "gt": binary(torch.gt, dtypes=("f32", "i64"), gradient=False),
+    "le": binary(torch.le, dtypes=("f32", "i64"), gradient=False), "ne": binary(torch.ne, dtypes=("f32", "i64"), gradient=False),
+    "logical_and": binary(torch.logical_and, dtypes=("f32", "i64", "bool"), gradient=False),
+    "logical_or": binary(torch.logical_or, dtypes=("f32", "i64", "bool"), gradient=False),
+    "logical_not": unary(torch.logical_not, dtypes=("f32", "i64", "bool"), gradient=False),
+    "isfinite": unary(torch.isfinite, gradient=False), "relu6": unary(F.relu6),
+    "hardsigmoid": unary(lambda x: F.relu6(x + 3) / 6),   # the gradient of F.hardsigmoid has 1/6 in f32 for f64
+    "multiply_no_nan": binary(lambda x, y: torch.where(y == 0, 0, x * y)),
+    "div_trunc": binary(lambda x, y: torch.div(x, y, rounding_mode="trunc"), "positive", dtypes=("i64",), gradient=False),
+    "div_floor": binary(lambda x, y: torch.div(x, y, rounding_mode="floor"), "positive", dtypes=("i64",), gradient=False),
+}
+# Ops that no case calls.
+EXEMPT = {
+    "uniform": "another generator than PyTorch's", "normal": "another generator than PyTorch's", "randperm": "another generator than PyTorch's",
+    "vector_norm": "f64 of f32, unlike PyTorch's; tests/ops compares it with long double",
+    "scaled_dot_product_attention": "tests/peer/parts_pytorch.py compares it", "self_attention": "tests/peer/parts_pytorch.py compares it",
 }
 
 
@@ -64,7 +79,7 @@ class Case:
         elif dtype == "bool":
             a = self.rng.random(shape) < 0.5
         elif dtype == "i64":
-            a = self.rng.integers(-9, 10, shape)
+            a = self.rng.integers(1 if domain == "positive" else -9, 10, shape)
         else:
             a = self.rng.uniform(0.3, 2.0, shape) if domain == "positive" else self.rng.normal(size=shape)
         name = f"x{len(self.arrays)}"
@@ -111,7 +126,10 @@ def axes_of(rng, rank, least=0):
 def random_call(case, x=None):
     """Adds one random call. x: the (name, tensor) that it takes first, where its shape and dtype allow."""
     rng = case.rng
-    kinds = ["pointwise"] * 6 + ["where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
+    kinds = ["pointwise"] * 8 + ["narrow", "slice_update", "scatter_add", "full", "arange", "avg_pool2d", "adaptive_avg_pool2d",
+                                 "batch_norm", "batch_norm_inference", "nll_loss", "cross_entropy", "soft_cross_entropy",
+                                 "weighted_cross_entropy",
+                                 "where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
                                  "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
     while True:
         kind = str(rng.choice(kinds))
@@ -197,6 +215,55 @@ def build(case, kind, x):
         shape[axis] = int(rng.integers(1, 5))
         i = case.array(tuple(shape), "i64", below=int(t.shape[axis]))
         return case.call("gather", [a, i], {"dim": axis}, torch.gather(t, axis, i[1]))
+    if kind == "narrow" and rank:
+        dim = int(rng.integers(-rank, rank))
+        step = int(rng.integers(1, 3))
+        length = int(rng.integers(1, (t.shape[dim] - 1) // step + 2))
+        start = int(rng.integers(0, t.shape[dim] - (length - 1) * step))
+        index = torch.arange(start, start + (length - 1) * step + 1, step)
+        return case.call("narrow", [a, (start, None)], {"dim": dim, "length": length, "step": step}, t.index_select(dim, index))
+    if kind == "slice_update" and rank:
+        dim = int(rng.integers(-rank, rank))
+        length = int(rng.integers(1, t.shape[dim] + 1))
+        start = int(rng.integers(0, t.shape[dim] - length + 1))
+        shape = list(t.shape)
+        shape[dim] = length
+        b = case.array(tuple(shape), dtype)
+        index = torch.arange(start, start + length)
+        return case.call("slice_update", [a, b, (start, None)], {"dim": dim, "length": length}, t.index_copy(dim, index, b[1]))
+    if kind == "scatter_add" and rank:
+        dim = int(rng.integers(-rank, rank))
+        shape = list(t.shape)
+        shape[dim] = int(rng.integers(1, 5))
+        i = case.array(tuple(shape), "i64", below=int(t.shape[dim]))
+        b = case.array(tuple(shape), dtype)
+        return case.call("scatter_add", [a, i, b], {"dim": dim}, torch.scatter_add(t, dim, i[1], b[1]))
+    if kind == "full" and not given:
+        shape, number = [int(n) for n in t.shape], float(rng.integers(-3, 4))
+        return case.call("full", [(number, None)], {"shape": shape}, torch.full(shape, number, dtype=torch.float64 if case.like else torch.float32))
+    if kind == "arange" and not given:
+        n, start = int(rng.integers(0, 7)), int(rng.integers(-3, 4))
+        return case.call("arange", [(start, None)], {"shape": [n]}, torch.arange(start, start + n))
+    if kind in ("nll_loss", "cross_entropy", "weighted_cross_entropy", "soft_cross_entropy") and rank == 2:
+        n, classes = int(t.shape[0]), int(t.shape[1])
+        if kind == "soft_cross_entropy":
+            b = case.array((n, classes), dtype)
+            return case.call(kind, [a, b], {}, F.cross_entropy(t, b[1]))
+        i = case.array((n,), "i64", below=classes)
+        if kind == "weighted_cross_entropy":
+            w, smoothing = case.array((classes,), dtype, "positive"), float(rng.choice([0.0, 0.1]))
+            case.leaves.pop()   # PyTorch has no gradient for the weights
+            value = F.cross_entropy(t, i[1], w[1].detach(), label_smoothing=smoothing)
+            return case.call(kind, [a, i, w], {"label_smoothing": smoothing} if smoothing else {}, value)
+        return case.call(kind, [a, i], {}, (F.nll_loss if kind == "nll_loss" else F.cross_entropy)(t, i[1]))
+    if kind in ("batch_norm", "batch_norm_inference") and rank >= 2 and t.numel() > 3 * t.shape[1]:
+        w, b = case.array((int(t.shape[1]),), dtype), case.array((int(t.shape[1]),), dtype)
+        if kind == "batch_norm":
+            return case.call(kind, [a, w, b], {"eps": 1e-2}, F.batch_norm(t, None, None, w[1], b[1], True, 0.1, 1e-2))
+        m, v = case.array((int(t.shape[1]),), dtype), case.array((int(t.shape[1]),), dtype, "positive")
+        shape = [1, -1] + [1] * (rank - 2)   # F.batch_norm has no gradient for given statistics
+        value = (t - m[1].view(shape)) * ((v[1] + 1e-5).rsqrt() * w[1]).view(shape) + b[1].view(shape)
+        return case.call(kind, [a, w, b, m, v], {}, value)
     if kind == "embedding":
         table = case.array((int(rng.integers(2, 7)), int(rng.integers(1, 6))), dtype)
         i = case.array(shape_of(rng, 1, 2), "i64", below=int(table[1].shape[0]))
@@ -204,7 +271,7 @@ def build(case, kind, x):
     if kind == "one_hot":
         classes = int(rng.integers(2, 6))
         i = case.array(shape_of(rng, 1, 2), "i64", below=classes)
-        return case.call("one_hot", [i], {"num_classes": classes, "dtype": "f32"}, F.one_hot(i[1], classes).float())
+        return case.call("one_hot", [i], {"num_classes": classes, "dtype": "f32"}, F.one_hot(i[1], classes).to(torch.float64 if case.like else torch.float32))
     if kind == "cast":
         to = str(rng.choice(FLOATS))
         return case.call("cast", [a], {"dtype": to}, t.to(torch.float64 if case.like else TORCH[to]))
@@ -214,6 +281,15 @@ def build(case, kind, x):
     if kind == "mse_loss":
         b = case.array(tuple(t.shape), dtype)
         return case.call("mse_loss", [a, b], {}, F.mse_loss(t, b[1]))
+    if kind in ("avg_pool2d", "adaptive_avg_pool2d") and rank == 4:
+        if kind == "adaptive_avg_pool2d":
+            height, width = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+            return case.call(kind, [a], {"height": height, "width": width}, F.adaptive_avg_pool2d(t, (height, width)))
+        kernel = int(rng.integers(1, min(t.shape[2], t.shape[3], 3) + 1))
+        if rng.random() < 0.5:
+            return case.call(kind, [a], {"kernel_size": kernel}, F.avg_pool2d(t, kernel))
+        stride, padding = int(rng.integers(1, 4)), int(rng.integers(0, kernel // 2 + 1))
+        return case.call(kind, [a], {"kernel_size": kernel, "stride": stride, "padding": padding}, F.avg_pool2d(t, kernel, stride, padding))
     if kind in ("conv2d", "max_pool2d") and not given:
         groups = int(rng.choice([1, 1, 2]))
         n, c = int(rng.integers(1, 4)), groups * int(rng.integers(1, 4))
@@ -261,6 +337,15 @@ def make_case(seed, composition, like=None):
     return case
 
 
+def uncovered(called):
+    """What is wrong with the choice of ops: each public one is called by a case, or exempt with a reason."""
+    listed = json.loads(subprocess.run([os.environ["SUANLI_BIN"], "ops", "--json"], check=True, capture_output=True, text=True).stdout)["ops"]
+    public = {op["name"] for op in listed if "internal" not in op["traits"]}
+    return ([f"{op} is in no case, and not exempt" for op in sorted(public - called - EXEMPT.keys())]
+            + [f"{op} is exempt, but called" for op in sorted(called & EXEMPT.keys())]
+            + [f"{op} is exempt, but no public op" for op in sorted(EXEMPT.keys() - public)])
+
+
 def main():
     seed = int(os.environ.get("SUANLI_SEED", random.SystemRandom().randrange(2**32)))
     print("seed", seed)
@@ -269,6 +354,8 @@ def main():
     arrays["cases"] = np.frombuffer(json.dumps([case.json() for case in cases]).encode(), np.uint8)
     np.savez("in.npz", **arrays)
     subprocess.run([os.environ["SUANLI_BIN"], "ops", "run", "in.npz", "out.npz"], check=True)
+    if bad := uncovered({call["op"] for case in cases for call in case.calls}):
+        sys.exit("\n".join(bad))
     failures = compared = 0
 
     def fail(case, what):
