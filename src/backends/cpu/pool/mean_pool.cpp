@@ -16,6 +16,7 @@ namespace {
 /// `x` and `y`: the planes and their means.
 MeanWindows windows_of(const Shape& x, const Shape& y, const MeanPoolAttr& a) {
   MeanWindows w{x[2], x[3], 0, x[3], 0, {}, {}, {}, {}, {}, {}};
+  if (x[0] * x[1] == 0) return w;  // no plane, though a mean may have any size
   for (int64_t i = 0; i < y[2]; ++i) {
     const Window rows = window_of(a, i, y[2], x[2]);
     w.row_begin.push_back(std::max<int64_t>(0, rows.begin));
