@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ops on tensors. suanli/pointwise.h declares the pointwise ops (add, exp, relu, gelu, where, …).
-// It is generated from the table that also gives their kernels and gradients. docs/ops.md lists all
-// ops.
+// Ops on tensors. suanli/pointwise.h declares the pointwise ops (add, exp, relu, gelu, where, …),
+// suanli/reductions.h the reductions. Both are generated from the tables that also give their
+// kernels and gradients. docs/ops.md lists all ops.
 #pragma once
 #include <optional>
 
 #include "suanli/pointwise.h"
+#include "suanli/reductions.h"
 #include "suanli/tensor.h"
 
 namespace suanli {
@@ -34,6 +35,30 @@ inline Tensor div(const Tensor& x, const Tensor& y, Rounding rounding) {
   return rounding == Rounding::trunc ? div_trunc(x, y) : div_floor(x, y);
 }
 
+inline Tensor operator%(const Tensor& x, const Tensor& y) { return remainder(x, y); }
+inline Tensor operator&(const Tensor& x, const Tensor& y) { return bitwise_and(x, y); }
+inline Tensor operator|(const Tensor& x, const Tensor& y) { return bitwise_or(x, y); }
+inline Tensor operator^(const Tensor& x, const Tensor& y) { return bitwise_xor(x, y); }
+inline Tensor operator<<(const Tensor& x, const Tensor& y) { return bitwise_left_shift(x, y); }
+inline Tensor operator>>(const Tensor& x, const Tensor& y) { return bitwise_right_shift(x, y); }
+/// The bits that x does not have; for bools: not.
+SUANLI_API Tensor bitwise_not(const Tensor& x);
+inline Tensor operator~(const Tensor& x) { return bitwise_not(x); }
+/// x with one bound.
+inline Tensor clamp(const Tensor& x, const Tensor& min) { return clamp_min(x, min); }
+inline Tensor clamp(const Tensor& x, std::nullopt_t, const Tensor& max) {
+  return clamp_max(x, max);
+}
+/// x with `nan`, `posinf` and `neginf` in the place of NaN, ∞ and -∞; for infinities by default the
+/// largest and the smallest number of the dtype. The numbers are scalar slots.
+SUANLI_API Tensor nan_to_num(const Tensor& x, double nan = 0, std::optional<double> posinf = {},
+                             std::optional<double> neginf = {});
+/// input + value·tensor1·tensor2, and input + value·tensor1/tensor2.
+SUANLI_API Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2,
+                          const Tensor& value = 1);
+SUANLI_API Tensor addcdiv(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2,
+                          const Tensor& value = 1);
+
 /// Converts x to `dtype`. Float → integer truncates, any dtype → bool is x ≠ 0, and f16 and bf16
 /// are rounded to nearest even. Other ops support f64 and f32, and integers where they make sense.
 /// They throw DTypeError at the call for another dtype.
@@ -49,28 +74,31 @@ inline Tensor ones(const Shape& shape, DType dtype = f32) { return full(shape, 1
 SUANLI_API Tensor arange(int64_t n, const Tensor& start = 0, DType dtype = i64);
 
 // ---- reductions ---------------------------------------------------------------------------------
-// `dim` names the reduced dimensions, all if it is empty. With `keepdim` they stay, of size 1.
-/// The sum. Integers and bool are summed in i64. f32 is summed in f32, in
-/// pairwise blocks.
-SUANLI_API Tensor sum(const Tensor& x, const Dims& dim = {}, bool keepdim = false);
+// suanli/reductions.h declares the reductions (sum, prod, amax, amin, any, all, norm), and is
+// generated from their table. `dim` names the reduced dimensions, all if it is empty. With
+// `keepdim` they stay, of size 1.
 /// sum / count. Float dtypes. The mean of no elements is NaN.
 SUANLI_API Tensor mean(const Tensor& x, const Dims& dim = {}, bool keepdim = false);
-/// The largest element, or NaN if any element is NaN. The gradient is shared equally among equal
-/// maxima. Throws ShapeError if a reduced dimension has size 0.
-SUANLI_API Tensor amax(const Tensor& x, const Dims& dim = {}, bool keepdim = false);
 /// The index (i64) of the first largest element along `dim`, or in the flattened x without `dim`.
 /// A NaN counts as the largest.
 SUANLI_API Tensor argmax(const Tensor& x, std::optional<int> dim = {}, bool keepdim = false);
+/// The index (i64) of the first smallest element; a NaN counts as the smallest.
+SUANLI_API Tensor argmin(const Tensor& x, std::optional<int> dim = {}, bool keepdim = false);
 /// The largest (smallest) elements along a dimension and their indices (i64).
 struct Extremes {
   Tensor values, indices;
 };
 /// The largest elements along `dim`, each with its first index. The gradient goes to that index.
 SUANLI_API Extremes max(const Tensor& x, int dim, bool keepdim = false);
+SUANLI_API Extremes min(const Tensor& x, int dim, bool keepdim = false);  ///< The smallest.
 /// The largest of all elements, as amax(x).
 inline Tensor max(const Tensor& x) { return amax(x); }
+inline Tensor min(const Tensor& x) { return amin(x); }
 /// The larger element, as maximum(x, y).
 inline Tensor max(const Tensor& x, const Tensor& y) { return maximum(x, y); }
+inline Tensor min(const Tensor& x, const Tensor& y) { return minimum(x, y); }
+/// ln Σ exp(x), computed without overflow.
+SUANLI_API Tensor logsumexp(const Tensor& x, const Dims& dim, bool keepdim = false);
 /// x summed to `shape`, the inverse of broadcasting. Gradients of broadcasts use it.
 SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 

@@ -5,6 +5,7 @@
 
 #include "ops/op.h"
 #include "ops/schema/pointwise_math.h"
+#include "ops/schema/reductions.h"
 
 namespace suanli::onnx {
 
@@ -33,8 +34,6 @@ const std::unordered_map<const Op*, OpName>& names() {
         {&arange_op, {"Range", 11}},
         {&uniform_op, {"RandomUniform", 1}},
         {&normal_op, {"RandomNormal", 1}},
-        {&sum_op, {"ReduceSum", 13}},
-        {&amax_op, {"ReduceMax", 18}},
         {&mean_op, {"ReduceMean", 18}},
         {&argmax_op, {"ArgMax", 13}},
         {&vector_norm_op, {"ReduceL2", 18}},
@@ -51,6 +50,9 @@ const std::unordered_map<const Op*, OpName>& names() {
     for (int row = 0; row < pointwise_count; ++row)
       if (const char* name = pointwise_rows[row].onnx)
         names->emplace(&pointwise_op(row), OpName{name, kPointwiseOpset});
+    for (int row = 0; row < reduction_count; ++row)
+      if (const ReductionRow& r = reduction_rows[row]; r.onnx)
+        names->emplace(&reduction_op(static_cast<ReductionOp>(row)), OpName{r.onnx, r.opset});
     return names;
   }();
   return *all;

@@ -57,8 +57,8 @@ struct Expr {
   /// over `axes` leaves.
   enum class Per : uint8_t { element, row, kept };
   struct Instruction {
-    // of the table of pointwise ops; kCast: only the dtype changes; kSum, kMax: a reduction of a
-    // float dtype
+    // of the table of pointwise ops; kCast: only the dtype changes; reduction(row): a row of the
+    // table of reductions, of a float dtype
     int16_t op_index;
     int8_t gradient;  // -1: the row's value; i: the gradient of its input i
     uint8_t operands;  // how many there are, in the order in which the op alone would take them
@@ -68,9 +68,12 @@ struct Expr {
     uint8_t operand[5];
     Per per = Per::element;
     bool operator==(const Instruction&) const = default;
-    bool reduces() const { return op_index <= kSum; }
+    bool reduces() const { return op_index <= reduction(0); }
+    /// The row of the table of reductions.
+    int reduction_row() const { return reduction(0) - op_index; }
   };
-  static constexpr int16_t kCast = -1, kSum = -2, kMax = -3;
+  static constexpr int16_t kCast = -1;
+  static constexpr int16_t reduction(int row) { return static_cast<int16_t>(-2 - row); }
   static constexpr int kMaxPointers = 16, kMaxInstructions = 64;
   std::vector<Instruction> code;
   std::vector<uint8_t> results;  // the values that become Step::out; never an input

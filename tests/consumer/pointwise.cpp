@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#if defined(UNARY) || defined(BINARY) || defined(TERNARY)
+#if defined(UNARY) || defined(BINARY) || defined(TERNARY) || defined(REDUCTION)
 #error "macros of the table of pointwise ops are left"
 #endif
 #if __has_include(<suanli/pointwise.def>)

@@ -64,8 +64,10 @@ TEST_P(PointwiseRows, ExtremeArguments) {
   const PointwiseRow& row = pointwise_rows[GetParam()];
   for (DType d : {DType::f32, DType::f64}) {
     const int compared = check_extreme_arguments(row, d);
-    if (row.arity == 1 && std::string_view(row.gradient[0]) != "none") {
-      EXPECT_GE(compared, 40) << "derivatives were compared";
+    if (row.arity == 1 && std::string_view(row.gradient[0]) != "none" && !has_teeth(row)) {
+      const bool everywhere =
+          row.domain == PointwiseDomain::Real || row.domain == PointwiseDomain::NonZero;
+      EXPECT_GE(compared, everywhere ? 40 : 10) << "derivatives were compared";
     }
   }
 }

@@ -9,6 +9,7 @@
 #include "ops/more_samples.h"
 #include "ops/op.h"
 #include "ops/schema/attribute_values.h"
+#include "ops/schema/reductions.h"
 #include "support/op_harness.h"
 
 namespace suanli::test {
@@ -263,9 +264,10 @@ TEST(Schemas, HaveTheDefaultsOfTheFunctions) {
                logits = rand({2, 3}), number = Tensor(1.5), start = Tensor(0);
   flush();
   const std::vector<Short> all{
-      {&sum_op, [&] { return sum(x); }, {x}},
+#define REDUCTION(name, ...) {&reduction_op(ReductionOp::name), [&] { return name(x); }, {x}},
+#include "ops/schema/reductions.def"
+      {&logsumexp_op, [&] { return logsumexp(x, {1}); }, {x}, {{"dim", Json::Array{1}}}},
       {&mean_op, [&] { return mean(x); }, {x}},
-      {&amax_op, [&] { return amax(x); }, {x}},
       {&softmax_op, [&] { return softmax(x); }, {x}},
       {&log_softmax_op, [&] { return log_softmax(x); }, {x}},
       {&cat_op, [&] { return cat({x, x}); }, {x, x}},

@@ -84,17 +84,25 @@ std::vector<Real> arguments(const PointwiseRow& row, DType dtype) {
   // long double resolves no period beyond
   if (std::string_view(row.name) == "sin" || std::string_view(row.name) == "cos")
     std::erase_if(all, [](Real v) { return v > 0x1p50L; });
-  if (row.domain != PointwiseDomain::Positive)
+  // its second derivatives, of the order of 1/x², overflow before
+  if (std::string_view(row.name) == "atan2")
+    std::erase_if(all, [&](Real v) { return v * v < (dtype == DType::f32 ? 1e-37L : 1e-307L); });
+  if (row.domain == PointwiseDomain::Unit || row.domain == PointwiseDomain::Share)
+    std::erase_if(all, [](Real v) { return v >= 1; });
+  if (row.domain == PointwiseDomain::AboveOne) std::erase_if(all, [](Real v) { return v <= 1; });
+  if (row.domain != PointwiseDomain::Positive && row.domain != PointwiseDomain::Share &&
+      row.domain != PointwiseDomain::AboveOne)
     for (size_t i = all.size(); i-- > 0;) all.push_back(-all[i]);
   return all;
 }
 
+/// `y` is that of a row of two tensors; attributes have the values of attribute_of().
 Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y) {
-  const PointwiseAttr attr{static_cast<int16_t>(&row - pointwise_rows), -1, DType::f64};
-  for (const Op* op : all_ops())
-    if (std::string_view(op->name()) == row.name)
-      return row.arity == 1 ? record(*op, {&x}, attr) : record(*op, {&x, &y}, attr);
-  throw StateError(Fault{.argument = "row", .given = row.name});
+  const auto number = static_cast<int16_t>(&row - pointwise_rows);
+  std::vector<Tensor> inputs{x};
+  if (row.tensors == 2) inputs.push_back(y);
+  for (int i = row.tensors; i < row.arity; ++i) inputs.emplace_back(attribute_of(row, i));
+  return record(pointwise_op(number), inputs, PointwiseAttr{number, -1, DType::f64});
 }
 
 }  // namespace
@@ -102,11 +110,13 @@ Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y) {
 int check_extreme_arguments(const PointwiseRow& row, DType dtype) {
   const PointwiseReference* reference = pointwise_reference(row.name);
   const bool differentiable = std::string_view(row.gradient[0]) != "none";
-  if (!reference || row.arity > 2 || (row.cls != PointwiseClass::Floats && !differentiable))
+  if (!reference || row.tensors > 2 || has_teeth(row) ||
+      (row.cls != PointwiseClass::Floats && !differentiable))
     return 0;
   Array in[2] = {{{}, dtype, {}, {}}, {{}, dtype, {}, {}}};
   for (Real x : arguments(row, dtype))
-    for (Real y : row.arity == 1 ? std::vector<Real>{0} : arguments(row, dtype)) {
+    for (Real y : row.tensors == 1 ? std::vector<Real>{0} : arguments(row, dtype)) {
+      if (row.tensors == 2 && x == y) continue;  // a kink of some rows
       in[0].v.push_back(x);
       in[1].v.push_back(y);
     }
@@ -133,13 +143,16 @@ int check_extreme_arguments(const PointwiseRow& row, DType dtype) {
                     << static_cast<double>(e.value);
     }
   };
-  const auto value = [&](Real x, Real y) { return reference->value(x, y, 0); };
+  const auto value = [&](Real x, Real y) {
+    return reference->value(x, row.arity > row.tensors ? attribute_of(row, 1) : y,
+                            row.arity > 2 ? attribute_of(row, 2) : 0);
+  };
   Tensor xs[2] = {to_tensor(in[0]), to_tensor(in[1])};
   compare("the value", call_row(row, xs[0], xs[1]),
           [&](Real x, Real y) { return Estimate{value(x, y), 0}; });
   compared = 0;
   if (!differentiable) return 0;
-  for (int input = 0; input < row.arity; ++input) {
+  for (int input = 0; input < row.tensors; ++input) {
     const auto along = [&](int order) {
       return [&, order](Real x, Real y) {
         return input == 0 ? derivative([&](Real v) { return value(v, y); }, x, order)

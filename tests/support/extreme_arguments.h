@@ -6,6 +6,12 @@
 
 namespace suanli::test {
 
+/// True for a row with jumps everywhere: differences over steps larger than its teeth see another
+/// function.
+inline bool has_teeth(const PointwiseRow& row) {
+  return mentions(row.value, "trunc") || mentions(row.value, "fmod");
+}
+
 /// Fails the current test where a row, or a derivative that is recorded for it, is not what the
 /// reference and its differences in long double give. Returns how many derivatives were compared;
 /// the differences of some points are too inexact.

@@ -56,6 +56,9 @@ double one_value(Draw& draw, const Input& in) {
       return sign * (whole ? static_cast<double>(1 + draw.below(9)) : 0.5 + 2 * draw.unit());
     }
     case Domain::unit: return 0.05 + 0.9 * draw.unit();
+    case Domain::signed_unit: return 1.8 * draw.unit() - 0.9;
+    case Domain::around_one: return (draw.below(2) ? 1 : -1) * (0.98 + 0.04 * draw.unit());
+    case Domain::above_one: return 1.1 + 3 * draw.unit();
     case Domain::index: return static_cast<double>(draw.below(in.below));
     case Domain::boolean: return static_cast<double>(draw.below(2));
     case Domain::real:
@@ -102,14 +105,15 @@ Inputs draw_inputs(const Op& op, const Sample& s, int number) {
     const auto& attr = s.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
     const PointwiseReference* value = pointwise_reference(row.name);
-    const Domain domains[] = {Domain::real, Domain::positive, Domain::nonzero};
     for (int i = 0; i < 5; ++i) {
       const bool flag = row.cls == PointwiseClass::Select && i == 0;
-      const Domain domain = flag    ? Domain::boolean
-                            : i < 3 ? domains[static_cast<int>(row.domain)]
-                                    : Domain::real;
+      const Domain domain = flag              ? Domain::boolean
+                            : i < row.tensors ? domain_of(row.domain)
+                                              : Domain::real;
       in.operands.push_back(
           drawn(draw, {{3, 5}, flag ? DType::boolean : DType::f64, domain}, false));
+      if (i >= row.tensors && i < row.arity)
+        for (Real& v : in.operands.back().v) v = attribute_of(row, i);
     }
     for (size_t e = 0; value && e < in.operands[3].v.size(); ++e) {
       in.operands[3].v[e] =
@@ -129,6 +133,18 @@ Inputs draw_inputs(const Op& op, const Sample& s, int number) {
   }
   in.slots = s.slots.size();
   return in;
+}
+
+Domain domain_of(PointwiseDomain domain) {
+  switch (domain) {
+    case PointwiseDomain::Real: break;
+    case PointwiseDomain::Positive: return Domain::positive;
+    case PointwiseDomain::NonZero: return Domain::nonzero;
+    case PointwiseDomain::Unit: return Domain::signed_unit;
+    case PointwiseDomain::Share: return Domain::unit;
+    case PointwiseDomain::AboveOne: return Domain::above_one;
+  }
+  return Domain::real;
 }
 
 // ---- calls --------------------------------------------------------------------------------------

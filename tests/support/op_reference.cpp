@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/op_reference.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -18,160 +16,6 @@
 namespace suanli::test {
 
 namespace {
-
-// ---- pointwise ----------------------------------------------------------------------------------
-
-constexpr Real kPi = 3.14159265358979323846264338327950288L;
-
-bool nan_among(Real x, Real y) { return std::isnan(x) || std::isnan(y); }
-Real truth(bool b) { return b ? 1 : 0; }
-
-/// The result's dtype: the inputs' (at least an integer), the inputs', at least f32, bool, that of
-/// y and z.
-enum class Gives { number, same, real, flag, choice };
-
-struct Row {
-  PointwiseReference reference;
-  Gives gives;
-  int64_t (*integer)(int64_t x, int64_t y) = nullptr;  // where integers follow another rule
-  Real (*scale)(Real x) = nullptr;  // where the definition cancels
-};
-
-int64_t integer_power(int64_t x, int64_t y) {
-  if (x == -1) return y % 2 ? -1 : 1;
-  if (y < 0) return x == 1 ? 1 : 0;
-  uint64_t r = 1;
-  for (int64_t i = 0; i < y; ++i) r *= static_cast<uint64_t>(x);
-  return static_cast<int64_t>(r);
-}
-
-#define ROW1(name, body, ...) \
-  {{#name, 1, [](Real x, Real, Real) -> Real { return body; }}, __VA_ARGS__}
-#define ROW2(name, body, ...) \
-  {{#name, 2, [](Real x, Real y, Real) -> Real { return body; }}, __VA_ARGS__}
-
-const Row rows[] = {
-    ROW1(neg, 0 - x, Gives::number),
-    ROW1(abs, x < 0 ? -x : x, Gives::number),
-    ROW1(sign, std::isnan(x) ? x : truth(x > 0) - truth(x < 0), Gives::same),
-    ROW1(exp, std::exp(x), Gives::real),
-    ROW1(log, std::log(x), Gives::real),
-    ROW1(log1p, std::log1p(x), Gives::real),
-    ROW1(sqrt, std::sqrt(x), Gives::real),
-    ROW1(rsqrt, 1 / std::sqrt(x), Gives::real),
-    ROW1(square, std::pow(x, 2.0L), Gives::number),
-    ROW1(reciprocal, std::pow(x, -1.0L), Gives::real),
-    ROW1(sin, std::sin(x), Gives::real),
-    ROW1(cos, std::cos(x), Gives::real),
-    ROW1(tanh, std::tanh(x), Gives::real),
-    ROW1(sigmoid, (1 + std::tanh(x / 2)) / 2, Gives::real),
-    ROW1(relu, std::isnan(x) ? x : std::fmax(x, 0.0L), Gives::number),
-    ROW1(relu6,
-         x > 6           ? 6
-         : std::isnan(x) ? x
-                         : std::fmax(x, 0.0L),
-         Gives::real),
-    ROW1(gelu, x* std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr,
-         [](Real x) -> Real { return std::fabs(x); }),
-    ROW1(silu, x * (1 + std::tanh(x / 2)) / 2, Gives::real),
-    ROW1(hardsigmoid, std::isnan(x) ? x : std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L),
-         Gives::real),
-    ROW1(hardswish, std::isnan(x) ? x : x* std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L),
-         Gives::real),
-    ROW1(erf, std::erf(x), Gives::real),
-    ROW1(softplus, x > 40 ? x : std::log1p(std::exp(x)), Gives::real),
-    ROW1(floor, std::floor(x), Gives::number),
-    ROW1(isfinite, truth(std::isfinite(x)), Gives::flag),
-    ROW1(logical_not, truth(!(x != 0)), Gives::flag),
-    ROW2(add, x + y, Gives::same),
-    ROW2(sub, x - y, Gives::number),
-    ROW2(mul, x* y, Gives::same),
-    ROW2(multiply_no_nan, y == 0 ? 0 : x * y, Gives::real),
-    ROW2(div, x / y, Gives::real),
-    ROW2(div_trunc, std::trunc(x / y), Gives::number,
-         [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y; }),
-    ROW2(div_floor, std::floor(x / y), Gives::number,
-         [](int64_t x, int64_t y) {
-           return y == 0 ? int64_t{0} : x / y - (x % y != 0 && (x < 0) != (y < 0));
-         }),
-    ROW2(pow, std::pow(x, y), Gives::number, integer_power),
-    ROW2(maximum, nan_among(x, y) ? x + y : std::fmax(x, y), Gives::same),
-    ROW2(minimum, nan_among(x, y) ? x + y : std::fmin(x, y), Gives::same),
-    ROW2(eq, truth(x == y), Gives::flag),
-    ROW2(ne, truth(x != y), Gives::flag),
-    ROW2(lt, truth(x < y), Gives::flag),
-    ROW2(le, truth(x <= y), Gives::flag),
-    ROW2(gt, truth(y < x), Gives::flag),
-    ROW2(ge, truth(y <= x), Gives::flag),
-    ROW2(logical_and, truth(x != 0 && y != 0), Gives::flag),
-    ROW2(logical_or, truth(x != 0 || y != 0), Gives::flag),
-    {{"where", 3, [](Real x, Real y, Real z) -> Real { return x != 0 ? y : z; }}, Gives::choice},
-};
-#undef ROW1
-#undef ROW2
-
-/// The C library's function of that name, for ops that need no entry here.
-std::optional<Row> from_the_c_library(const PointwiseRow& row) {
-  void* found = dlsym(RTLD_DEFAULT, (std::string(row.name) + "l").c_str());
-  if (!found || row.arity > 2 ||
-      (row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic))
-    return {};
-  const Gives gives = row.cls == PointwiseClass::Floats ? Gives::real
-                      : row.cls == PointwiseClass::Any  ? Gives::same
-                                                        : Gives::number;
-  if (row.arity == 1)
-    return Row{{row.name, 1,
-                [f = reinterpret_cast<Real (*)(Real)>(found)](Real x, Real, Real) { return f(x); }},
-               gives};
-  return Row{{row.name, 2,
-              [f = reinterpret_cast<Real (*)(Real, Real)>(found)](Real x, Real y, Real) {
-                return f(x, y);
-              }},
-             gives};
-}
-
-const Row* find_row(std::string_view name) {
-  for (const Row& r : rows)
-    if (name == r.reference.name) return &r;
-  static const std::vector<Row> library = [] {
-    std::vector<Row> found;
-    for (const PointwiseRow& row : pointwise_rows)
-      if (std::none_of(std::begin(rows), std::end(rows), [&](const Row& r) {
-            return std::string_view(r.reference.name) == row.name;
-          }))
-        if (auto r = from_the_c_library(row)) found.push_back(*r);
-    return found;
-  }();
-  for (const Row& r : library)
-    if (name == r.reference.name) return &r;
-  return nullptr;
-}
-
-std::vector<Array> pointwise(const Row& row, const Call& c) {
-  const size_t arity = static_cast<size_t>(row.reference.arity);
-  std::vector<Shape> shapes;
-  for (size_t i = 0; i < arity; ++i) shapes.push_back(c.in[i].shape);
-  DType dtype = c.in[row.gives == Gives::choice ? 1 : 0].dtype;
-  for (size_t i = 1; i < arity; ++i)
-    if (row.gives != Gives::choice || i > 1) dtype = wider(dtype, c.in[i].dtype);
-  const bool integers = !is_float(dtype);
-  if (row.gives == Gives::flag) dtype = DType::boolean;
-  if (row.gives == Gives::number && dtype == DType::boolean) dtype = DType::i64;
-  if (row.gives == Gives::real && integers) dtype = DType::f32;
-  Array y = filled(broadcast_shape(shapes), dtype);
-  for (size_t i = 0; i < y.v.size(); ++i) {
-    const Index at = unravel(static_cast<int64_t>(i), y.shape);
-    Real operand[3] = {0, 0, 0};
-    for (size_t k = 0; k < arity; ++k) operand[k] = c.in[k].v[broadcast_from(at, c.in[k].shape)];
-    y.v[i] = integers && row.integer
-                 ? static_cast<Real>(row.integer(static_cast<int64_t>(operand[0]),
-                                                 static_cast<int64_t>(operand[1])))
-                 : row.reference.value(operand[0], operand[1], operand[2]);
-    if (dtype == DType::boolean) y.v[i] = truth(y.v[i] != 0);
-    if (row.scale) y.scale.push_back(row.scale(operand[0]));
-  }
-  return {y};
-}
 
 // ---- values -------------------------------------------------------------------------------------
 
@@ -225,40 +69,6 @@ std::vector<Array> vector_norm(const Call& c) {
     y.v[0] = std::numeric_limits<Real>::quiet_NaN();
   return {y};
 }
-std::vector<Array> max(const Call& c) {
-  const auto& a = c.attr.as<ReduceAttr>();
-  const Array& x = c.in[0];
-  const Shape k = kept(x.shape, a);
-  Array y = filled(k, x.dtype, -std::numeric_limits<Real>::infinity());
-  for (size_t i = 0; i < x.v.size(); ++i) {
-    Real& m = y.v[broadcast_from(unravel(static_cast<int64_t>(i), x.shape), k)];
-    m = nan_among(m, x.v[i]) ? m + x.v[i] : std::fmax(m, x.v[i]);
-  }
-  y.shape = asked(x.shape, a);
-  return {y};
-}
-std::vector<Array> argmax(const Call& c) {
-  const int axis = c.attr.as<DimAttr>().dim;
-  const Array& x = c.in[0];
-  const ReduceAttr a{1u << axis, false};
-  const Shape k = kept(x.shape, a);
-  Array y = filled(k, DType::i64);
-  for (size_t o = 0; o < y.v.size(); ++o) {
-    Index at = unravel(static_cast<int64_t>(o), k);
-    Real best = -std::numeric_limits<Real>::infinity();
-    for (int64_t i = x.shape[axis]; i-- > 0;) {  // from the back: the first of equal ones stays
-      at[static_cast<size_t>(axis)] = i;
-      const Real v = x.v[ravel(at, x.shape)];
-      if (!(v < best) && !(std::isnan(best) && !std::isnan(v))) {
-        best = v;
-        y.v[o] = static_cast<Real>(i);
-      }
-    }
-  }
-  y.shape = asked(x.shape, a);
-  return {y};
-}
-
 // ---- products -----------------------------------------------------------------------------------
 
 std::vector<Array> matmul(const Call& c) {
@@ -525,8 +335,6 @@ const Named named[] = {
     {"sum", {sum, 1e-6}},
     {"mean", {mean, 1e-6}},
     {"vector_norm", {vector_norm, 1e-12}},
-    {"amax", {max, 0, 0}},
-    {"argmax", {argmax, 0, 0}},
     {"softmax", {softmax, 1e-6}},
     {"log_softmax", {log_softmax, 1e-6}},
     {"nll_loss", {nll_loss, 1e-6}},
@@ -578,27 +386,13 @@ const Reference* reference(std::string_view op) {
   static const std::vector<Named> all = [] {
     std::vector<Named> list(std::begin(named), std::end(named));
     for (const PointwiseRow& row : pointwise_rows)
-      if (const Row* r = find_row(row.name))
-        list.push_back({row.name, {[r](const Call& c) { return pointwise(*r, c); }, 5e-7, 1e-14}});
+      if (auto values = pointwise_values(row.name))
+        list.push_back({row.name, {std::move(values), 5e-7, 1e-14}});
     return list;
   }();
   for (const Named& n : all)
     if (op == n.name) return &n.reference;
   return registered_reference(op);
-}
-
-const PointwiseReference* pointwise_reference(std::string_view name) {
-  const Row* row = find_row(name);
-  return row ? &row->reference : nullptr;
-}
-
-Real pointwise_derivative(const PointwiseReference& row, int input, Real x, Real y, Real z) {
-  constexpr Real h = 1e-6L;
-  Real at[2][3] = {{x, y, z}, {x, y, z}};
-  at[0][input] += h;
-  at[1][input] -= h;
-  return (row.value(at[0][0], at[0][1], at[0][2]) - row.value(at[1][0], at[1][1], at[1][2])) /
-         (at[0][input] - at[1][input]);
 }
 
 std::array<uint32_t, 4> reference_philox(std::array<uint32_t, 4> counter,

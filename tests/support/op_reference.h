@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ops/op.h"
+#include "ops/schema/pointwise_math.h"
 
 namespace suanli::test {
 
@@ -43,6 +44,9 @@ struct Reference {
   enum class Wild { exact, places, mixed } wild = Wild::exact;
 };
 
+/// The value that tests give to an attribute of a row: near its default, which may be a kink.
+double attribute_of(const PointwiseRow& row, int operand);
+
 /// Null if nobody wrote one.
 const Reference* reference(std::string_view op);
 
@@ -55,6 +59,8 @@ struct PointwiseReference {
 /// Rows without an entry of their own are looked up in the C library by name (hypot, cbrt, atan2,
 /// …), in long double.
 const PointwiseReference* pointwise_reference(std::string_view name);
+/// The results of a row over arrays; empty if nobody wrote its reference.
+std::function<std::vector<Array>(const Call&)> pointwise_values(std::string_view name);
 
 /// ∂value/∂(input) by central differences: good to about 1e-12 where the value is smooth within
 /// ±1e-6.

@@ -11,6 +11,10 @@
 
 namespace suanli::test {
 
+constexpr Real kPi = 3.14159265358979323846264338327950288L;
+inline bool nan_among(Real x, Real y) { return std::isnan(x) || std::isnan(y); }
+inline Real truth(bool b) { return b ? 1 : 0; }
+
 using Index = std::vector<int64_t>;
 
 inline Index unravel(int64_t flat, const Shape& shape) {

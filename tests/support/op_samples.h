@@ -12,13 +12,26 @@
 namespace suanli::test {
 
 /// The range that inputs of an op are drawn from.
-enum class Domain : uint8_t { real, positive, nonzero, unit, index, boolean, distinct };
+enum class Domain : uint8_t {
+  real,
+  positive,
+  nonzero,
+  unit,
+  index,
+  boolean,
+  distinct,
+  signed_unit,
+  above_one,
+  around_one
+};
 struct Input {
   Shape shape;
   DType dtype = DType::f64;
   Domain domain = Domain::real;
   int64_t below = 0; /* index: 0 … below-1 */
 };
+
+Domain domain_of(PointwiseDomain domain);
 
 /// The error of a call that must fail: its kind, and its parts unless null.
 struct Refusal {

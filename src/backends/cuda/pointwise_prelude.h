@@ -12,9 +12,9 @@ namespace suanli::cuda {
 #define SUANLI_STRINGISE(...) #__VA_ARGS__
 #define SUANLI_EXPAND_AND_STRINGISE(...) SUANLI_STRINGISE(__VA_ARGS__)
 
-/// Comes first, once per source. exp, log, log1p, sqrt, sin, cos, tanh, erf, abs, floor and pow of
-/// float and double are CUDA's own. T of the functions is float, double or Int (narrower types
-/// compute in float and Int, as on the CPU).
+/// Comes first, once per source. The functions that C has too, of float and double, are CUDA's own.
+/// T of the functions is float, double or Int (narrower types compute in float and Int, as on the
+/// CPU).
 inline constexpr const char* pointwise_prelude = R"cuda(
 #define SUANLI_FN static __device__ __forceinline__
 
@@ -40,6 +40,15 @@ SUANLI_FN bool operator==(Int a, Int b) { return a.v == b.v; }
 SUANLI_FN bool operator!=(Int a, Int b) { return a.v != b.v; }
 SUANLI_FN Int abs(Int x) { return x.v < 0 ? -x : x; }
 SUANLI_FN Int floor(Int x) { return x; }
+SUANLI_FN Int ceil(Int x) { return x; }
+SUANLI_FN Int trunc(Int x) { return x; }
+SUANLI_FN Int rint(Int x) { return x; }
+SUANLI_FN Int fmod(Int x, Int y) { return y.v == 0 ? x : y.v == -1 ? Int() : Int(x.v % y.v); }
+SUANLI_FN Int bit_and(Int a, Int b) { return Int(a.v & b.v); }
+SUANLI_FN Int bit_or(Int a, Int b) { return Int(a.v | b.v); }
+SUANLI_FN Int bit_xor(Int a, Int b) { return Int(a.v ^ b.v); }
+SUANLI_FN Int shift_left(Int a, Int b) { return b.bits() > 63 ? Int() : Int(a.bits() << b.v); }
+SUANLI_FN Int shift_right(Int a, Int b) { return Int(a.v >> (b.bits() > 63 ? 63 : b.v)); }
 SUANLI_FN Int pow(Int x, Int y) {
   if (y.v < 0) return x.v == 1 || x.v == -1 ? (y.v % 2 ? x : Int(1ll)) : Int();
   Int r(1ll);
@@ -63,12 +72,14 @@ template <class T> SUANLI_FN T as_stored(bool m) { return m ? T(1.0) : T(0.0); }
 )cuda";
 
 /// A row's text as a function template: `T NAME_value(T x[, T y[, T z]])` for input < 0, else the
-/// gradient of that input as `T NAME_gx(T x[, T y[, T z]], T out, T g)` (gy, gz).
+/// gradient of that input as `T NAME_gx(T x[, T y[, T z]], T out, T g)` (gy, gz). Attributes stand
+/// in the place of y and z.
 inline std::string pointwise_function(const PointwiseRow& row, int input) {
   static const char* suffixes[] = {"_value", "_gx", "_gy", "_gz"};
-  static const char* parameters[] = {"T x", "T x, T y", "T x, T y, T z"};
+  std::string parameters;
+  for (int i = 0; i < row.arity; ++i) parameters += std::string(i ? ", T " : "T ") + row.operand[i];
   return std::string("template <class T> SUANLI_FN T ") + row.name + suffixes[input + 1] + "(" +
-         parameters[row.arity - 1] + (input < 0 ? "" : ", T out, T g") +
+         parameters + (input < 0 ? "" : ", T out, T g") +
          ") {\n  " SUANLI_EXPAND_AND_STRINGISE(
              SUANLI_POINTWISE_CONSTANTS(T)) "\n  return as_stored<T>(" +
          (input < 0 ? row.value : row.gradient[input]) + ");\n}\n";

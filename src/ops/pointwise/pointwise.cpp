@@ -20,6 +20,9 @@ void infer_pointwise(Infer& c) {
   auto& attr = c.attr<PointwiseAttr>();
   const PointwiseRow& row = pointwise_rows[attr.row];
   Shape shape = c.shape(0);
+  if (attr.gradient < 0)
+    for (int i = row.tensors; i < row.arity; ++i)
+      if (c.shape(i).rank() != 0) c.fail(i, "a number");
   for (int i = 1; i < c.inputs(); ++i) {
     try {
       shape = broadcast(shape, c.shape(i));
@@ -51,20 +54,25 @@ void infer_pointwise(Infer& c) {
 using TensorGradient = Tensor (*)(const Tensor& x, const Tensor& y, const Tensor& z,
                                   const Tensor& out, const Tensor& g);
 
-#define SUANLI_TENSOR_TEXT(text)                                           \
-  [](const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, \
+#define SUANLI_TENSOR_TEXT(Y, Z, text)                                     \
+  [](const Tensor& x, const Tensor& Y, const Tensor& Z, const Tensor& out, \
      const Tensor& g) -> Tensor {                                          \
-    (void)x, (void)y, (void)z, (void)out, (void)g;                         \
+    (void)x, (void)Y, (void)Z, (void)out, (void)g;                         \
     SUANLI_POINTWISE_CONSTANTS(Tensor)                                     \
     return Tensor(text);                                                   \
   }
 
 const std::array<TensorGradient, 3> tensor_gradients[] = {
-#define UNARY(name, klass, domain, value, gx, onnx, doc) {SUANLI_TENSOR_TEXT(gx), nullptr, nullptr},
+#define UNARY(name, klass, domain, value, gx, onnx, doc) \
+  {SUANLI_TENSOR_TEXT(y, z, gx), nullptr, nullptr},
+#define UNARY1(name, klass, domain, A, value, gx, onnx, doc) \
+  {SUANLI_TENSOR_TEXT(SUANLI_ATTRIBUTE_NAME A, z, gx), nullptr, nullptr},
+#define UNARY2(name, klass, domain, A, B, value, gx, onnx, doc) \
+  {SUANLI_TENSOR_TEXT(SUANLI_ATTRIBUTE_NAME A, SUANLI_ATTRIBUTE_NAME B, gx), nullptr, nullptr},
 #define BINARY(name, klass, domain, value, gx, gy, onnx, doc) \
-  {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), nullptr},
+  {SUANLI_TENSOR_TEXT(y, z, gx), SUANLI_TENSOR_TEXT(y, z, gy), nullptr},
 #define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
-  {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), SUANLI_TENSOR_TEXT(gz)},
+  {SUANLI_TENSOR_TEXT(y, z, gx), SUANLI_TENSOR_TEXT(y, z, gy), SUANLI_TENSOR_TEXT(y, z, gz)},
 #include "ops/schema/pointwise.def"
 };
 
@@ -113,9 +121,13 @@ void vjp_pointwise(Vjp& v) {
 
 Cost cost_pointwise(const Step& s) { return element_cost(s, 1); }
 
-InputSpec first_input(const PointwiseRow& row) {
-  if (row.cls == PointwiseClass::Select) return {"x", dtypes_of({DType::boolean})};
-  return row.arity == 1 ? "input" : "x";
+/// An operand of a row as an input of its op.
+InputSpec input_of(const PointwiseRow& row, int i) {
+  if (i >= row.arity) return {};
+  if (i >= row.tensors) return {row.operand[i], row.default_value[i]};
+  const char* name = row.tensors == 1 ? "input" : row.operand[i];
+  if (row.cls == PointwiseClass::Select && i == 0) return {name, dtypes_of({DType::boolean})};
+  return name;
 }
 
 /// The dtypes that infer_pointwise() gives.
@@ -128,9 +140,17 @@ DTypeRule dtype_rule(PointwiseClass cls) {
     case PointwiseClass::Logic: return always(DType::boolean);
     case PointwiseClass::Select: return promoted_dtype(1);
     case PointwiseClass::Signed:
+    case PointwiseClass::Bits:
+    case PointwiseClass::Integers:
     case PointwiseClass::Any: break;
   }
   return promoted_dtype();
+}
+
+DTypes dtypes_of_class(PointwiseClass cls) {
+  constexpr DTypes kBits = kPointwiseDTypes & kNotFloatDTypes;
+  if (cls == PointwiseClass::Bits) return kBits;
+  return cls == PointwiseClass::Integers ? kBits & ~dtypes_of({DType::boolean}) : kPointwiseDTypes;
 }
 
 /// A row as an op.
@@ -139,14 +159,13 @@ struct RowOp {
       : op(OpSchema{
             .name = pointwise_rows[row].name,
             .doc = pointwise_rows[row].doc,
-            .inputs = {first_input(pointwise_rows[row]),
-                       pointwise_rows[row].arity > 1 ? "y" : nullptr,
-                       pointwise_rows[row].arity > 2 ? "z" : nullptr},
+            .inputs = {input_of(pointwise_rows[row], 0), input_of(pointwise_rows[row], 1),
+                       input_of(pointwise_rows[row], 2)},
             .results = {{"output", dtype_rule(pointwise_rows[row].cls)}},
             .attributes = &attribute_type<PointwiseAttr>(),
             .defaults = PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32},
             .traits = Trait::pointwise,
-            .dtypes = kPointwiseDTypes,
+            .dtypes = dtypes_of_class(pointwise_rows[row].cls),
             .infer = infer_pointwise,
             .cost = cost_pointwise,
             .slots = 255,
@@ -191,14 +210,23 @@ const Op pointwise_gradient_op{OpSchema{
 const Op& pointwise_op(int row) { return rows()[static_cast<size_t>(row)]->op; }
 
 bool is_arithmetic(std::string_view text) {
-  for (const char* function :
-       {"exp", "log", "erf", "tanh", "sin", "cos", "tan", "pow", "sinh", "gamma", "sigmoid"})
+  for (const char* function : {"exp", "log", "erf", "sin", "cos", "tan", "pow", "fmod", "sigmoid"})
     if (text.find(function) != std::string_view::npos) return false;
   return true;
 }
 
 #define UNARY(name, ...) \
   Tensor name(const Tensor& x) { return call(PointwiseOp::name, {&x}); }
+#define UNARY1(name, ...)                          \
+  Tensor name(const Tensor& x, double a) {         \
+    const Tensor number(a);                        \
+    return call(PointwiseOp::name, {&x, &number}); \
+  }
+#define UNARY2(name, ...)                                  \
+  Tensor name(const Tensor& x, double a, double b) {       \
+    const Tensor first(a), second(b);                      \
+    return call(PointwiseOp::name, {&x, &first, &second}); \
+  }
 #define BINARY(name, ...) \
   Tensor name(const Tensor& x, const Tensor& y) { return call(PointwiseOp::name, {&x, &y}); }
 #define TERNARY(name, ...)                                         \

@@ -12,6 +12,9 @@ extern const Op leaf_op, scalar_op, alias_op, fused_op, reorder_op;
 SUANLI_API const Op& pointwise_op(int row);
 extern const Op pointwise_gradient_op;
 
+// ops/pointwise/composites.cpp
+extern const Op bitwise_not_op, nan_to_num_op, addcmul_op, addcdiv_op;
+
 // ops/pointwise/cast.cpp
 extern const Op cast_op, full_op, arange_op;
 
@@ -44,7 +47,11 @@ extern const Op layer_norm_op, layer_norm_grad_op;
 extern const Op vector_norm_op;
 
 // ops/reduce/reduce.cpp
-extern const Op sum_op, amax_op, mean_op, argmax_op;
+extern const Op mean_op, argmax_op, argmin_op;
+// sum, amax, …: reduction_op() of ops/schema/reductions.h
+
+// ops/reduce/logsumexp.cpp
+extern const Op logsumexp_op;
 
 // ops/reduce/softmax.cpp
 extern const Op softmax_op, log_softmax_op, nll_loss_op, cross_entropy_op, cross_entropy_grad_op,

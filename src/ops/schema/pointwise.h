@@ -10,17 +10,17 @@ namespace suanli {
 bool is_arithmetic(std::string_view text);
 
 /// The operands of a gradient text in the order in which its record takes them: those it mentions
-/// of x, y, z, out, g.
+/// of the row's operands, out, g.
 struct GradientOperands {
   int count = 0;
   int8_t which[5] = {};
 };
 namespace detail {
-constexpr GradientOperands operands_of(std::string_view text) {
-  constexpr std::string_view names[] = {"x", "y", "z", "out", "g"};
+constexpr GradientOperands operands_of(const PointwiseRow& row, std::string_view text) {
+  const char* names[] = {row.operand[0], row.operand[1], row.operand[2], "out", "g"};
   GradientOperands o;
   for (int i = 0; i < 5; ++i)
-    if (mentions(text, names[i])) o.which[o.count++] = static_cast<int8_t>(i);
+    if (names[i] && mentions(text, names[i])) o.which[o.count++] = static_cast<int8_t>(i);
   return o;
 }
 struct OperandTable {
@@ -31,7 +31,7 @@ inline constexpr OperandTable operand_table = [] {
   OperandTable t;
   for (int r = 0; r < pointwise_count; ++r)
     for (int i = 0; i < pointwise_rows[r].arity; ++i)
-      t.of[r][i] = operands_of(pointwise_rows[r].gradient[i]);
+      t.of[r][i] = operands_of(pointwise_rows[r], pointwise_rows[r].gradient[i]);
   return t;
 }();
 }  // namespace detail

@@ -84,12 +84,12 @@ class Neighbors {
   /// Elements of the rows along which a record reduces, where they are kept; else 0.
   int64_t row(uint32_t i) const {
     const Record& r = p_.record(i);
-    if (!reduction_of(r.op)) return 0;
+    if (!is_reduction(r.op)) return 0;
     const Shape space = space_of(p_, i);
     const int64_t row = row_of(space, r.attr.as<ReduceAttr>().dim);
     return keeps_rows(space, row) ? row : 0;
   }
-  bool ends_with_kernel(uint32_t i) const { return reduction_of(p_.record(i).op) && row(i) == 0; }
+  bool ends_with_kernel(uint32_t i) const { return is_reduction(p_.record(i).op) && row(i) == 0; }
 
   /// `seen`: the shape in which `to` reads the value.
   std::string reason(uint32_t from, uint32_t to, const Shape& seen) {
@@ -156,7 +156,7 @@ class Neighbors {
     for (uint32_t u : {a, b})
       for (uint32_t i : units_[u])
         if (row(i) != 0) rows.insert(row(i));
-        else if (reduction_of(p_.record(i).op)) axes.insert(p_.record(i).attr.as<ReduceAttr>().dim);
+        else if (is_reduction(p_.record(i).op)) axes.insert(p_.record(i).attr.as<ReduceAttr>().dim);
     return rows.size() > 1 || axes.size() > 1;
   }
 

@@ -3,6 +3,7 @@
 
 #include "base/text/text.h"
 #include "ops/schema/pointwise.h"
+#include "ops/schema/reductions.h"
 
 namespace suanli {
 
@@ -27,8 +28,7 @@ std::string step_name(const Step& step) {
   auto named = [](int row, int gradient) {
     std::string name;
     if (row == Expr::kCast) name = "cast";
-    else if (row == Expr::kSum) name = "sum";
-    else if (row == Expr::kMax) name = "max";
+    else if (row < Expr::kCast) name = reduction_rows[Expr::reduction(0) - row].name;
     else name = pointwise_rows[row].name;
     return gradient < 0 ? name : str(name, ".g", "xyz"[gradient]);
   };

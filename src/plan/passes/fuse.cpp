@@ -156,7 +156,7 @@ class Regions {
 
  private:
   uint32_t find(uint32_t i) { return regions_.find(i); }
-  bool reduces(uint32_t i) const { return fusable_[i] && reduction_of(p_.record(i).op); }
+  bool reduces(uint32_t i) const { return fusable_[i] && is_reduction(p_.record(i).op); }
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
   Shape space(uint32_t i) const { return space_of(p_, i); }
   /// True if a region may be given this height, which is not below its own: all who feed it must
@@ -387,20 +387,15 @@ class Cutter {
 
 }  // namespace
 
-int16_t reduction_of(uint16_t op) {
-  if (op == sum_op.id()) return Expr::kSum;
-  return op == amax_op.id() ? Expr::kMax : int16_t{0};
-}
-
 Shape space_of(const Program& p, uint32_t i) {
   const Record& r = p.record(i);
-  return reduction_of(r.op) ? p.desc(r.in[0]).shape : r.out[0].shape;
+  return is_reduction(r.op) ? p.desc(r.in[0]).shape : r.out[0].shape;
 }
 
 bool is_fusable(const Program& p, size_t i) {
   const Record& r = p.record(i);
-  if (reduction_of(r.op))
-    return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) &&
+  if (is_reduction(r.op))
+    return (p.desc(r.in[0]).dtype == DType::f32 || p.desc(r.in[0]).dtype == DType::f64) &&
            p.desc(r.in[0]).shape.numel() > 0;
   if (r.op != cast_op.id() && !op_of(r.op).has(Trait::pointwise)) return false;
   if (!computed_in_tiles(r.out[0].dtype)) return false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fusion pass: which pointwise records and reductions become one step.
 #pragma once
+#include "ops/schema/reductions.h"
 #include "plan/ir/program.h"
 #include "runtime/backend.h"
 
@@ -23,8 +24,8 @@ std::vector<Unit> fuse(const Program& program, const Backend& backend);
 /// tiles compute.
 bool is_fusable(const Program& program, size_t record);
 
-/// Expr::kSum, Expr::kMax, or 0 for an op that reduces nothing.
-int16_t reduction_of(uint16_t op);
+/// True for the op of a row of reductions.def.
+inline bool is_reduction(uint16_t op) { return reduction_row(op) >= 0; }
 /// The space of a record's code: its result's shape, or that of what it reduces.
 Shape space_of(const Program& program, uint32_t record);
 

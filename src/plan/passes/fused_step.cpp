@@ -75,7 +75,7 @@ class Writer {
     }
   }
 
-  bool reduces(uint32_t i) const { return reduction_of(p_.record(i).op) != 0; }
+  bool reduces(uint32_t i) const { return is_reduction(p_.record(i).op); }
   uint32_t axes(uint32_t i) const { return p_.record(i).attr.as<ReduceAttr>().dim; }
 
   /// The position of the member whose value it is, or the unit's size.
@@ -114,8 +114,9 @@ class Writer {
                            .compute = DType::f32,
                            .type = record.out[0].dtype,
                            .operand = {}};
-    if (const int16_t reduction = reduction_of(record.op)) {
-      code.op_index = reduction;
+    if (const int reduction = reduction_row(record.op); reduction >= 0) {
+      code.op_index = Expr::reduction(reduction);
+      code.compute = p_.desc(record.in[0]).dtype;
       code.per = e.axes == axes(i) ? Expr::Per::kept : Expr::Per::row;
     } else if (op_of(record.op).has(Trait::pointwise)) {
       const auto& attr = record.attr.as<PointwiseAttr>();

@@ -79,7 +79,8 @@ class LayoutRewriter {
   void rewrite(uint32_t i, Record r) {
     const LayoutRole& role = choice_.roles[i];
     const bool in_blocks = role.kind == LayoutRole::Kind::pointwise && chosen({Ref::record, 0, i});
-    if (role.kind == LayoutRole::Kind::sum && chosen(r.in[0])) return rewrite_sum(i, std::move(r));
+    if (role.kind == LayoutRole::Kind::reduction && chosen(r.in[0]))
+      return rewrite_reduction(i, std::move(r));
     const Shape result = r.out[0].shape;
     for (size_t k = 0; k < r.in.size(); ++k) {
       const bool takes = role.kind == LayoutRole::Kind::chain && role.blocked.in >> k & 1 &&
@@ -104,7 +105,7 @@ class LayoutRewriter {
   }
 
   /// Over [N, C/b, H, W, b], without the reduced axes; the result gets its own shape by an alias.
-  void rewrite_sum(uint32_t i, Record r) {
+  void rewrite_reduction(uint32_t i, Record r) {
     const Ref old{Ref::record, 0, i};
     const ValueDesc result = r.out[0];
     const uint32_t axes = r.attr.as<ReduceAttr>().dim;
@@ -117,8 +118,8 @@ class LayoutRewriter {
       if (!(wide >> a & 1)) kept.push_back(x[a]);
     r.out[0].shape = kept;
     const uint32_t node = r.node;
-    const Ref sum = add(std::move(r));
-    plain_[at(old)] = add({reshape_op.id(), {}, node, {sum}, {result}});
+    const Ref reduced = add(std::move(r));
+    plain_[at(old)] = add({reshape_op.id(), {}, node, {reduced}, {result}});
     have_plain_[at(old)] = 1;
   }
 

@@ -3,6 +3,7 @@
 
 #include "base/core/union_find.h"
 #include "ops/schema/ops.h"
+#include "ops/schema/reductions.h"
 
 namespace suanli {
 
@@ -75,9 +76,9 @@ class LayoutVote {
     }
     return true;
   }
-  /// True if the result of a sum has the plain order if x is blocked.
-  bool sum_in_blocks(const Record& r) const {
-    if (r.op != sum_op.id()) return false;
+  /// True if the result of a reduction has the plain order if x is blocked.
+  bool reduction_in_blocks(const Record& r) const {
+    if (reduction_row(r.op) < 0) return false;
     const ValueDesc x = p_.desc(r.in[0]);
     if (!may_block(x)) return false;
     const uint32_t axes = r.attr.as<ReduceAttr>().dim;
@@ -97,7 +98,7 @@ class LayoutVote {
         role.kind = LayoutRole::Kind::chain;
         any = true;
       } else if (pointwise_in_blocks(r)) role.kind = LayoutRole::Kind::pointwise;
-      else if (sum_in_blocks(r)) role.kind = LayoutRole::Kind::sum;
+      else if (reduction_in_blocks(r)) role.kind = LayoutRole::Kind::reduction;
       for (uint8_t k = 0; k < r.out.size(); ++k) {
         const bool member = may_block(r.out[k]) &&
                             (role.kind == LayoutRole::Kind::pointwise ||
@@ -121,7 +122,7 @@ class LayoutVote {
         case LayoutRole::Kind::plain:
           for (const Ref& in : r.in) votes(in, -1);
           break;
-        case LayoutRole::Kind::sum: break;  // takes either
+        case LayoutRole::Kind::reduction: break;  // takes either
         case LayoutRole::Kind::pointwise:
           for (const Ref& in : r.in) {
             if (p_.desc(in).shape != r.out[0].shape) continue;

@@ -12,7 +12,7 @@ Shape as_four(const Shape& s);
 
 /// The part of a record in the choice.
 struct LayoutRole {
-  enum class Kind : uint8_t { plain, pointwise, sum, chain } kind = Kind::plain;
+  enum class Kind : uint8_t { plain, pointwise, reduction, chain } kind = Kind::plain;
   BlockedOperands blocked;  // of a chain: which operands may be blocked
 };
 

@@ -6,6 +6,7 @@
 #include "ops/schema/pointwise.h"
 #include "plan/ir/program_edits.h"
 #include "plan/ir/tuning.h"
+#include "plan/passes/fuse.h"
 #include "plan/passes/memory.h"
 #include "plan/passes/passes.h"
 
@@ -17,12 +18,12 @@ bool contains(const std::vector<Ref>& refs, const Ref& r) {
   return std::any_of(refs.begin(), refs.end(), [&](const Ref& o) { return same_value(o, r); });
 }
 
-/// Ops that will be one unit: pointwise ones and sums over one space that depend on each other with
-/// nothing in between.
+/// Ops that will be one unit: pointwise ones and reductions over one space that depend on each
+/// other with nothing in between.
 class Groups {
  public:
   explicit Groups(const Program& p)
-      : p_(p), cast_(cast_op.id()), sum_(sum_op.id()), level_(p.size(), 0), sets_(p.size()) {
+      : p_(p), cast_(cast_op.id()), level_(p.size(), 0), sets_(p.size()) {
     for (uint32_t i = 0; i < p.size(); ++i) {
       for (const Ref& r : p.inputs(i))
         if (const Ref root = p.root(r); root.kind == Ref::record)
@@ -38,18 +39,16 @@ class Groups {
   bool pointwise(uint32_t i) const {
     return p_.record(i).op == cast_ || op_of(p_.record(i).op).has(Trait::pointwise);
   }
-  bool in_tiles(uint32_t i) const { return pointwise(i) || p_.record(i).op == sum_; }
-  Shape space(uint32_t i) const {
-    return p_.record(i).op == sum_ ? p_.desc(p_.record(i).in[0]).shape : p_.record(i).out[0].shape;
-  }
-  /// Returns the number of sums, products, … on the longest path to it. Ops of different levels are
-  /// never in one unit.
+  bool in_tiles(uint32_t i) const { return pointwise(i) || is_reduction(p_.record(i).op); }
+  Shape space(uint32_t i) const { return space_of(p_, i); }
+  /// Returns the number of reductions, products, … on the longest path to it. Ops of different
+  /// levels are never in one unit.
   uint32_t level(uint32_t i) const { return level_[i]; }
   uint32_t find(uint32_t i) const { return sets_.find(i); }
 
  private:
   const Program& p_;
-  const uint16_t cast_, sum_;
+  const uint16_t cast_;
   std::vector<uint32_t> level_;
   mutable UnionFind sets_;  // find() shortens paths
 };

@@ -87,8 +87,10 @@ std::string with_kernels(const PointwiseRow& row, int input) {
   static const char* arguments[] = {"a[i]", "a[i], b[i]", "a[i], b[i], c[i]"};
   const std::string name = std::string(row.name) + suffixes[input + 1];
   std::string source = cuda::pointwise_function(row, input);
+  const bool bits = row.cls == PointwiseClass::Bits || row.cls == PointwiseClass::Integers;
   for (const char* type : {"float", "double", "Int"}) {
-    if (std::string(type) == "Int" && (row.cls == PointwiseClass::Floats || input >= 0)) continue;
+    const bool integer = std::string(type) == "Int";
+    if (integer ? row.cls == PointwiseClass::Floats || input >= 0 : bits) continue;
     source +=
         "extern \"C\" __global__ void " + name + "_" + type + "(const " + type + "* a, const " +
         type + "* b, const " + type + "* c, const " + type + "* o, const " + type + "* g, " + type +

@@ -84,7 +84,7 @@ TEST(Fuse, SoftmaxWithAMask) {
               return e / sum(e, {1}, true);
             }),
             R"(
-fused(mul, where, max, sub, exp, sum, div) f32[4, 7] 4 in 1 out
+fused(mul, where, amax, sub, exp, sum, div) f32[4, 7] 4 in 1 out
 )");
 }
 

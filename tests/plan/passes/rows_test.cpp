@@ -65,10 +65,10 @@ TEST(Rows, WhatPeopleWriteIsOneKernel) {
   const Tensor hot = cast(tensor_f32({4, 7}, 5) > 0.9, f32);
   flush();
   EXPECT_EQ(steps([&] { return Tensors{own_softmax(x)}; }), R"(
-fused(max, sub, exp, sum, div) f32[4, 7] 1 in 1 out
+fused(amax, sub, exp, sum, div) f32[4, 7] 1 in 1 out
 )");
   EXPECT_EQ(steps([&] { return Tensors{own_logsumexp(x)}; }), R"(
-fused(max, sub, exp, sum, log, add) f32[4, 1] 1 in 1 out
+fused(amax, sub, exp, sum, log, add) f32[4, 1] 1 in 1 out
 )");
   EXPECT_EQ(steps([&] { return Tensors{own_layer_norm(x, w, b)}; }), R"(
 fused(sum, div, sub, square, sum, div, add, rsqrt, mul, mul, add) f32[4, 7] 6 in 1 out
@@ -83,7 +83,7 @@ fused(square, sum, add, sqrt, div) f32[4, 7] 2 in 1 out
 fused(square, sum, rsqrt, square, sum, rsqrt, mul, sum, mul, mul) f32[4] 2 in 1 out
 )");
   EXPECT_EQ(steps([&] { return Tensors{focal(x, hot)}; }), R"(
-fused(max, sub, exp, sum, log, mul, sum, sub, neg, exp, sub, square, mul) f32[4] 3 in 1 out
+fused(amax, sub, exp, sum, log, mul, sum, sub, neg, exp, sub, square, mul) f32[4] 3 in 1 out
 )");
   EXPECT_EQ(steps([&] { return Tensors{gelu(own_layer_norm(x + y, w, b)) + x}; }), R"(
 fused(add, sum, div, sub, square, sum, div, add, rsqrt, mul, mul, add, gelu, add) f32[4, 7] 7 in 1 out
@@ -105,7 +105,7 @@ TEST(Rows, ForwardAndBackward) {
   };
   EXPECT_EQ(steps([&] { return gradients(sum(matmul(own_softmax(Tensor(x)), m) * v), {&x}); }),
             R"(
-fused(max, sub, exp, sum, div) f32[4, 7] 1 in 3 out
+fused(amax, sub, exp, sum, div) f32[4, 7] 1 in 3 out
 matmul f32[4, 3] 2 in 1 out
 full f32[] 1 in 1 out
 fused(mul, sum, mul.gx) f32[] 3 in 2 out
@@ -137,7 +137,7 @@ fused(mul.gx, mul.gy, sum, mul.gx, mul.gy, sum, rsqrt.gx, div.gx, square.gx, add
 )");
   EXPECT_EQ(steps([&] { return gradients(sum(own_logsumexp(Tensor(x)) * u), {&x}); }),
             R"(
-fused(max, sub, exp, sum, log, add) f32[4, 7] 1 in 3 out
+fused(amax, sub, exp, sum, log, add) f32[4, 7] 1 in 3 out
 fused(mul, sum) f32[] 2 in 1 out
 full f32[] 1 in 1 out
 fused(mul.gx, log.gx, exp.gx) f32[4, 7] 4 in 1 out
@@ -154,9 +154,9 @@ sub f32[4, 7] 2 in 1 out
       steps([&] { return Tensors{own_softmax(transpose(own_softmax(transpose(x, 0, 1)), 0, 1))}; }),
       R"(
 permute f32[7, 4] 1 in 1 out
-fused(max, sub, exp, sum, div) f32[7, 4] 1 in 1 out
+fused(amax, sub, exp, sum, div) f32[7, 4] 1 in 1 out
 permute f32[4, 7] 1 in 1 out
-fused(max, sub, exp, sum, div) f32[4, 7] 1 in 1 out
+fused(amax, sub, exp, sum, div) f32[4, 7] 1 in 1 out
 )") << "another order in memory";
   const Tensor inner = tensor_f32({4, 3, 5}, 1);
   EXPECT_EQ(steps([&] {

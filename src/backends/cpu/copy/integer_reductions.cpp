@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums and maxima of integers, and argmax. Those of floats: reduction_kernel.cpp.
+// Reductions of integers, and argmax and argmin. Those of floats: reduction_kernel.cpp.
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/schema/ops.h"
+#include "ops/schema/reductions.h"
 
 namespace suanli::cpu {
 
@@ -16,28 +19,49 @@ namespace {
 
 constexpr int kTile = CpuTuning::integer_tile;  // columns accumulated together
 
-/// Wraps around.
-struct Sum {
-  template <class T> using Acc = uint64_t;
-  template <class T> static uint64_t start() { return 0; }
-  template <class A> static A join(A a, A b) { return a + b; }
-  template <class T> static uint64_t row(const T* x, int64_t n) {
-    uint64_t total = 0;
-    for (int64_t i = 0; i < n; ++i) total += static_cast<uint64_t>(x[i]);
-    return total;
-  }
+// The words of the texts.
+template <class T> T maximum(T a, T b) { return std::max(a, b); }
+template <class T> T minimum(T a, T b) { return std::min(a, b); }
+template <class T> T abs(T x) { return x < 0 ? T(0) - x : x; }
+
+/// The type of partial results of a T, and of the result: Wide wraps around in 64 bits.
+template <ReductionResult, class T> struct Types {
+  using Acc = T;
+  using Out = T;
+};
+template <class T> struct Types<ReductionResult::Wide, T> {
+  using Acc = uint64_t;
+  using Out = int64_t;
+};
+template <class T> struct Types<ReductionResult::Flag, T> {
+  using Acc = uint8_t;
+  using Out = uint8_t;
 };
 
-struct Max {
-  template <class T> using Acc = T;
-  template <class T> static T start() { return std::numeric_limits<T>::lowest(); }
-  template <class T> static T join(T a, T b) { return std::max(a, b); }
-  template <class T> static T row(const T* x, int64_t n) {
-    T m = start<T>();
-    for (int64_t i = 0; i < n; ++i) m = join(m, x[i]);
-    return m;
-  }
-};
+/// A row of T.
+#define REDUCTION(name, Result, Empty, identity, before_, combine, finish, gradient, ...)         \
+  template <class T> struct name##_row {                                                          \
+    static constexpr bool exists = ReductionResult::Result != ReductionResult::Real;              \
+    using Element = T;                                                                            \
+    using Acc = typename Types<ReductionResult::Result, T>::Acc;                                  \
+    using Out = typename Types<ReductionResult::Result, T>::Out;                                  \
+    static Acc start() {                                                                          \
+      [[maybe_unused]] constexpr Acc zero = 0, one = 1, lowest = std::numeric_limits<Acc>::min(), \
+                                     highest = std::numeric_limits<Acc>::max();                   \
+      return identity;                                                                            \
+    }                                                                                             \
+    static Acc before(T x) {                                                                      \
+      [[maybe_unused]] constexpr T zero = 0, one = 1;                                             \
+      return static_cast<Acc>(before_);                                                           \
+    }                                                                                             \
+    static Acc join(Acc a, Acc b) { return static_cast<Acc>(combine); }                           \
+    static Acc row(const T* x, int64_t n) {                                                       \
+      Acc total = start();                                                                        \
+      for (int64_t i = 0; i < n; ++i) total = join(total, before(x[i]));                          \
+      return total;                                                                               \
+    }                                                                                             \
+  };
+#include "ops/schema/reductions.def"
 
 /// Neighboring axes of the same kind merged: sizes, strides (elements) and whether they are
 /// reduced.
@@ -88,13 +112,15 @@ bool is_total(const Walk& w, int64_t n_out) {
   return w.inner_reduced && n_out == 1 && w.reduced.empty();
 }
 
-template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in,
-                                                 const Walk& w, const CpuTuning& tuning,
-                                                 void* workspace) {
-  using A = typename R::template Acc<T>;
+template <class R>
+void reduce(const typename R::Element* x, typename R::Out* y, int64_t n_out, int64_t n_in,
+            const Walk& w, const CpuTuning& tuning, void* workspace) {
+  using T = typename R::Element;
+  using A = typename R::Acc;
+  using O = typename R::Out;
   if (n_out == 0) return;
   if (n_in == 0) {
-    for (int64_t i = 0; i < n_out; ++i) y[i] = static_cast<O>(R::template start<T>());
+    for (int64_t i = 0; i < n_out; ++i) y[i] = static_cast<O>(R::start());
     return;
   }
   const int64_t per_out = n_in / n_out, grain = tuning.thread_row_elements,
@@ -106,14 +132,14 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
       for (int64_t b = from; b < to; ++b)
         partial[b] = R::row(x + b * block, std::min(block, n_in - b * block));
     });
-    A total = R::template start<T>();
+    A total = R::start();
     for (int64_t b = 0; b < blocks; ++b) total = R::join(total, partial[b]);
     y[0] = static_cast<O>(total);
   } else if (w.inner_reduced) {
     parallel_chunks(n_out, std::max<int64_t>(1, grain / per_out), [&](int64_t from, int64_t to) {
       for (int64_t o = from; o < to; ++o) {
         const T* base = x + offset_of(o, w.kept, w.kept_stride);
-        A total = R::template start<T>();
+        A total = R::start();
         for (int64_t r = 0; r < w.outer_reduced; ++r)
           total = R::join(total, R::row(base + offset_of(r, w.reduced, w.reduced_stride), w.inner));
         y[o] = static_cast<O>(total);
@@ -129,11 +155,11 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
                                       m = std::min<int64_t>(kTile, w.inner - c);
                         const T* base = x + offset_of(o, w.kept, w.kept_stride) + c;
                         A acc[kTile];
-                        for (int64_t k = 0; k < m; ++k) acc[k] = R::template start<T>();
+                        for (int64_t k = 0; k < m; ++k) acc[k] = R::start();
                         for (int64_t r = 0; r < w.outer_reduced; ++r) {
                           const T* row = base + offset_of(r, w.reduced, w.reduced_stride);
                           for (int64_t k = 0; k < m; ++k)
-                            acc[k] = R::join(acc[k], static_cast<A>(row[k]));
+                            acc[k] = R::join(acc[k], R::before(row[k]));
                         }
                         for (int64_t k = 0; k < m; ++k)
                           y[o * w.inner + c + k] = static_cast<O>(acc[k]);
@@ -142,42 +168,42 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
   }
 }
 
-template <class R, class T, class O> struct IntegerReduction : Kernel {
+template <class R> struct IntegerReduction : Kernel {
   IntegerReduction(Walk walk, int64_t n_out, int64_t n_in)
       : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
     if (is_total(this->walk, n_out))
       workspace_bytes = (n_in + tuning->integer_block - 1) / tuning->integer_block *
-                        static_cast<int64_t>(sizeof(typename R::template Acc<T>));
+                        static_cast<int64_t>(sizeof(typename R::Acc));
   }
   void run(const void* const* in, void* const* out, void* workspace) override {
-    reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, *tuning,
-              workspace);
+    reduce<R>(static_cast<const typename R::Element*>(in[0]), static_cast<typename R::Out*>(out[0]),
+              n_out, n_in, walk, *tuning, workspace);
   }
   Walk walk;
   int64_t n_out, n_in;
   const CpuTuning* tuning = &cpu_tuning();  // stays in memory
 };
 
-template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
+template <template <class> class Row, ReductionOp op>
+std::unique_ptr<Kernel> make(const Step& step) {
+  if (is_float(step.in[0].dtype)) return make_reduction(op, step);
   const Walk w = walk_of(step.in[0].shape, static_cast<const ReduceAttr*>(step.attr)->dim);
   const int64_t n_out = step.out[0].shape.numel(), n_in = step.in[0].shape.numel();
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
-    using O = std::conditional_t<std::is_same_v<R, Sum>, int64_t, T>;
-    if constexpr (!std::is_floating_point_v<T>)
-      kernel = std::make_unique<IntegerReduction<R, T, O>>(w, n_out, n_in);
+    if constexpr (!std::is_floating_point_v<T> && Row<T>::exists)
+      kernel = std::make_unique<IntegerReduction<Row<T>>>(w, n_out, n_in);
   });
   return kernel;
 }
+const RegisterKernel register_rows[] = {
+#define REDUCTION(name, ...) {reduction_op(ReductionOp::name), make<name##_row, ReductionOp::name>},
+#include "ops/schema/reductions.def"
+};
 
-template <class R, int16_t kReduction> std::unique_ptr<Kernel> make(const Step& step) {
-  return is_float(step.in[0].dtype) ? make_reduction(kReduction, step) : integer_reduction<R>(step);
-}
-const RegisterKernel register_sum(sum_op, make<Sum, Expr::kSum>);
-const RegisterKernel register_max(amax_op, make<Max, Expr::kMax>);
-
-const RegisterKernel register_argmax(argmax_op, [](const Step& step) {
+/// The place of the first element that no other is better than; NaN is better than all numbers.
+template <class Better> std::unique_ptr<Kernel> make_arg(const Step& step) {
   const int axis = static_cast<const DimAttr*>(step.attr)->dim;
   const Shape& s = step.in[0].shape;
   int64_t outer = 1, n = s[axis], inner = 1;
@@ -196,9 +222,9 @@ const RegisterKernel register_argmax(argmax_op, [](const Step& step) {
           int64_t best = 0;
           for (int64_t k = 1; k < n; ++k) {
             const T a = p[best * inner], b = p[k * inner];
-            bool better = b > a;
+            bool better = Better()(b, a);
             if constexpr (std::is_floating_point_v<T>)
-              better = !std::isnan(a) && (b > a || std::isnan(b));
+              better = !std::isnan(a) && (better || std::isnan(b));
             if (better) best = k;
           }
           y[i] = best;
@@ -207,7 +233,9 @@ const RegisterKernel register_argmax(argmax_op, [](const Step& step) {
     });
   });
   return kernel;
-});
+}
+const RegisterKernel register_argmax(argmax_op, make_arg<std::greater<>>);
+const RegisterKernel register_argmin(argmin_op, make_arg<std::less<>>);
 
 }  // namespace
 

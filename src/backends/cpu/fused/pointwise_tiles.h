@@ -36,6 +36,14 @@ TileFn value_tile(int row, Compute compute, Isa isa = simd_isa());
 TileFn gradient_tile(int row, int input, Compute compute, Isa isa = simd_isa());
 
 namespace detail {
+/// The tile functions of one float type in one instruction set, by row.
+struct TileTable {
+  TileFn value[pointwise_count];
+  TileFn gradient[pointwise_count][3];
+};
+/// nullptr: not compiled for this architecture.
+const TileTable* tiles_f32(Isa isa);
+const TileTable* tiles_f64(Isa isa);
 TileFn value_tile_i64(int row);
 }  // namespace detail
 

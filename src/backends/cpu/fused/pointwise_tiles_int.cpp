@@ -40,6 +40,15 @@ Int where(bool m, Int a, Int b) { return m ? a : b; }
 Int abs(Int x) { return x.v < 0 ? -x : x; }
 Int sign(Int x) { return Int(static_cast<int64_t>(x.v > 0) - static_cast<int64_t>(x.v < 0)); }
 Int floor(Int x) { return x; }
+Int ceil(Int x) { return x; }
+Int trunc(Int x) { return x; }
+Int rint(Int x) { return x; }
+Int fmod(Int x, Int y) { return y.v == 0 ? x : y.v == -1 ? Int() : Int(x.v % y.v); }
+Int bit_and(Int a, Int b) { return Int(a.v & b.v); }
+Int bit_or(Int a, Int b) { return Int(a.v | b.v); }
+Int bit_xor(Int a, Int b) { return Int(a.v ^ b.v); }
+Int shift_left(Int a, Int b) { return b.bits() > 63 ? Int() : Int(a.bits() << b.v); }
+Int shift_right(Int a, Int b) { return Int(a.v >> (b.bits() > 63 ? 63 : b.v)); }
 Int maximum(Int a, Int b) { return a > b ? a : b; }
 Int minimum(Int a, Int b) { return a < b ? a : b; }
 Int pow(Int x, Int y) {

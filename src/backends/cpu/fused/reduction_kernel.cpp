@@ -112,8 +112,9 @@ class Reductions final : public Kernel {
       });
     for (size_t k = 0; k < runner_.across().size(); ++k) {
       const RowProgramExecutor::Across& a = runner_.across()[k];
-      if (a.dtype == DType::f32) finish<float>(k, sums, out[a.result]);
-      else finish<double>(k, sums, out[a.result]);
+      double* total = sums + static_cast<int64_t>(k) * walk_.kept;
+      join_parts(a.op, total);
+      finish(a.op, total, walk_.kept, a.type, out[a.result]);
     }
   }
 
@@ -147,17 +148,12 @@ class Reductions final : public Kernel {
   void fill(double* sums) const {
     for (int64_t copy = 0; copy < (shared_ ? 1 : parts_); ++copy)
       for (const RowProgramExecutor::Across& a : runner_.across())
-        sums = std::fill_n(sums, walk_.kept, start_of(a.kind));
+        sums = std::fill_n(sums, walk_.kept, start_of(a.op));
   }
-  template <class T> void finish(size_t k, const double* sums, void* out) const {
-    T* to = static_cast<T*>(out);
-    const double* from = sums + static_cast<int64_t>(k) * walk_.kept;
-    for (int64_t i = 0; i < walk_.kept; ++i) {
-      double total = from[i];
-      for (int64_t p = 1; p < (shared_ ? 1 : parts_); ++p)
-        total = join(runner_.across()[k].kind, total, from[p * copy_ + i]);
-      to[i] = static_cast<T>(total);
-    }
+  void join_parts(ReductionOp op, double* total) const {
+    if (shared_ || parts_ == 1) return;
+    for (int64_t i = 0; i < walk_.kept; ++i)
+      for (int64_t p = 1; p < parts_; ++p) total[i] = join(op, total[i], total[p * copy_ + i]);
   }
 
   void do_part(RowProgramExecutor::Run& run, int64_t part, double* sums) const {
@@ -210,21 +206,21 @@ class Reductions final : public Kernel {
   /// run.
   void add(size_t k, const void* values, int64_t offset, int64_t at, int64_t n, double* acc) const {
     const RowProgramExecutor::Across& a = runner_.across()[k];
-    if (a.dtype == DType::f32) add(a.kind, static_cast<const float*>(values) + offset, at, n, acc);
-    else add(a.kind, static_cast<const double*>(values) + offset, at, n, acc);
+    if (a.dtype == DType::f32) add(a.op, static_cast<const float*>(values) + offset, at, n, acc);
+    else add(a.op, static_cast<const double*>(values) + offset, at, n, acc);
   }
-  template <class T> void add(Reduction kind, const T* x, int64_t at, int64_t n,
+  template <class T> void add(ReductionOp op, const T* x, int64_t at, int64_t n,
                               double* acc) const {
     const int64_t columns = walk_.columns;
-    if (columns == 1) return reduce_rows(kind, x, 1, n, acc);
+    if (columns == 1) return reduce_rows(op, x, 1, n, acc);
     if (const int64_t column = at % columns; column != 0) {  // the rest of a row
       const int64_t length = std::min(n, columns - column);
-      reduce_columns(kind, x, 1, length, acc + column);
+      reduce_columns(op, x, 1, length, acc + column);
       x += length;
       n -= length;
     }
-    reduce_columns(kind, x, n / columns, columns, acc);
-    if (n % columns) reduce_columns(kind, x + n / columns * columns, 1, n % columns, acc);
+    reduce_columns(op, x, n / columns, columns, acc);
+    if (n % columns) reduce_columns(op, x + n / columns * columns, 1, n % columns, acc);
   }
 
   /// One part's share of very many columns: all rows of it.
@@ -254,15 +250,15 @@ std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<Valu
   return std::make_unique<Reductions>(expr, in, out);
 }
 
-std::unique_ptr<Kernel> make_reduction(int16_t reduction, const Step& step) {
+std::unique_ptr<Kernel> make_reduction(ReductionOp op, const Step& step) {
   const DType dtype = step.in[0].dtype;
   if (dtype != DType::f32 && dtype != DType::f64) return nullptr;
   Expr e;
-  e.code = {{.op_index = reduction,
+  e.code = {{.op_index = Expr::reduction(static_cast<int>(op)),
              .gradient = -1,
              .operands = 1,
              .compute = dtype,
-             .type = dtype,
+             .type = step.out[0].dtype,
              .operand = {0},
              .per = Expr::Per::kept}};
   e.results = {1};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "ops/schema/reductions.h"
 #include "runtime/step.h"
 
 namespace suanli::cpu {
@@ -12,8 +13,7 @@ namespace suanli::cpu {
 /// Runs an expression that reduces something, or computes something per row.
 std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<ValueDesc>& in,
                                         const std::vector<ValueDesc>& out);
-/// A reduction alone (Expr::kSum, Expr::kMax), so that it has the same bits as within an
-/// expression; nullptr for integers.
-std::unique_ptr<Kernel> make_reduction(int16_t reduction, const Step& step);
+/// A reduction of floats alone, so that it has the same bits as within an expression.
+std::unique_ptr<Kernel> make_reduction(ReductionOp op, const Step& step);
 
 }  // namespace suanli::cpu

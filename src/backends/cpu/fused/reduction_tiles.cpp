@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/fused/reduction_tiles.cpp"
@@ -18,18 +19,36 @@ using F = hn::ScalableTag<float>;
 using D = hn::ScalableTag<double>;
 using Half = hn::Half<F>;
 
-struct Sum {
-  static double start() { return 0; }
-  template <class T> static HWY_INLINE T join(T a, T b) { return a + b; }
-  template <class Tag> static HWY_INLINE Vec<Tag> join(Vec<Tag> a, Vec<Tag> b) { return a + b; }
-};
-struct Max {
-  static double start() { return -std::numeric_limits<double>::infinity(); }
-  template <class T> static HWY_INLINE T join(T a, T b) { return a > b || a != a ? a : b; }
-  template <class Tag> static HWY_INLINE Vec<Tag> join(Vec<Tag> a, Vec<Tag> b) {
-    return maximum(a, b);
-  }
-};
+// The words of the texts for single numbers, beside those of Vec.
+template <class T> HWY_INLINE T maximum(T a, T b) { return a > b || a != a ? a : b; }
+template <class T> HWY_INLINE T minimum(T a, T b) { return a < b || a != a ? a : b; }
+template <class T> HWY_INLINE T abs(T x) { return std::fabs(x); }
+template <class T> HWY_INLINE T as_stored(T x) { return x; }
+
+/// A row. V is a vector, or a number.
+#define REDUCTION(name, Result, Empty, identity, before_, combine, finish_, gradient, ...) \
+  struct name##_reduction {                                                                \
+    static constexpr ReductionResult result = ReductionResult::Result;                     \
+    static constexpr bool wide =                                                           \
+        result == ReductionResult::Wide || result == ReductionResult::Real;                \
+    static constexpr bool adds = std::string_view(#combine) == "a + b";                    \
+    static double start() {                                                                \
+      [[maybe_unused]] constexpr double zero = 0, one = 1,                                 \
+                                        highest = std::numeric_limits<double>::infinity(), \
+                                        lowest = -highest;                                 \
+      return identity;                                                                     \
+    }                                                                                      \
+    template <class V> static HWY_INLINE V before(V x) {                                   \
+      [[maybe_unused]] const V zero(0.0), one(1.0);                                        \
+      return V(as_stored(before_));                                                        \
+    }                                                                                      \
+    template <class V> static HWY_INLINE V join(V a, V b) { return combine; }              \
+    static double finished(double r) {                                                     \
+      using std::sqrt;                                                                     \
+      return finish_;                                                                      \
+    }                                                                                      \
+  };
+#include "ops/schema/reductions.def"
 
 /// acc[0 … lanes) takes in v.
 template <class Op> HWY_INLINE void take_in(Vec<D> v, double* acc) {
@@ -53,29 +72,38 @@ template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows
     int64_t c = 0;
     for (; c + lanes <= columns; c += lanes) {
       const T* from = x + r * columns + c;
-      Vec<Tag> total = hn::LoadU(d, from);
+      Vec<Tag> total = Op::before(Vec<Tag>(hn::LoadU(d, from)));
       for (int64_t k = 1; k < n; ++k)
-        total = Op::join(total, Vec<Tag>(hn::LoadU(d, from + k * columns)));
+        total = Op::join(total, Op::before(Vec<Tag>(hn::LoadU(d, from + k * columns))));
       take_in<Op>(total, acc + c);
     }
     for (; c < columns; ++c) {
-      T total = x[r * columns + c];
-      for (int64_t k = 1; k < n; ++k) total = Op::join(total, x[(r + k) * columns + c]);
+      T total = Op::before(x[r * columns + c]);
+      for (int64_t k = 1; k < n; ++k) total = Op::join(total, Op::before(x[(r + k) * columns + c]));
       acc[c] = Op::join(acc[c], static_cast<double>(total));
     }
   }
 }
 
-HWY_INLINE double lanes_of(Sum, Vec<D> v) { return hn::GetLane(hn::SumOfLanes(D(), v.v)); }
-HWY_INLINE double lanes_of(Sum, Vec<F> v) {
-  return lanes_of(Sum(), Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v))) +
-                             Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))));
+/// The lanes of a vector, by halves.
+template <class Op, class Tag> HWY_INLINE double by_halves(Vec<Tag> v) {
+  if constexpr (hn::MaxLanes(Tag()) == 1) {
+    return static_cast<double>(hn::GetLane(v.v));
+  } else {
+    using H = hn::Half<Tag>;
+    return by_halves<Op, H>(
+        Op::join(Vec<H>(hn::LowerHalf(H(), v.v)), Vec<H>(hn::UpperHalf(H(), v.v))));
+  }
 }
-template <class Tag> HWY_INLINE double lanes_of(Max, Vec<Tag> v) {
-  constexpr Tag d;
-  const bool numbers = hn::AllTrue(d, hn::Eq(v.v, v.v));
-  return numbers ? static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, v.v)))
-                 : std::numeric_limits<double>::quiet_NaN();
+template <class Op> HWY_INLINE double lanes_of(Vec<D> v) {
+  if constexpr (Op::adds) return hn::GetLane(hn::SumOfLanes(D(), v.v));
+  else return by_halves<Op, D>(v);
+}
+template <class Op> HWY_INLINE double lanes_of(Vec<F> v) {
+  if constexpr (Op::wide)
+    return Op::join(lanes_of<Op>(Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v)))),
+                    lanes_of<Op>(Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v)))));
+  else return by_halves<Op, F>(v);
 }
 
 /// Block by block, four vectors at a time, the rest of a row in a vector that is filled up; then
@@ -91,15 +119,15 @@ template <class Op, class T> HWY_INLINE double row_of(const T* x, int64_t n, dou
     for (; i + 4 * lanes <= end; i += 4 * lanes)
 #pragma GCC unroll 4  // or the totals would lie in memory
       for (int k = 0; k < 4; ++k)
-        total[k] = Op::join(total[k], RowVec<T>(hn::LoadU(d, x + i + k * lanes)));
+        total[k] = Op::join(total[k], Op::before(RowVec<T>(hn::LoadU(d, x + i + k * lanes))));
     for (; i + lanes <= end; i += lanes)
-      total[0] = Op::join(total[0], RowVec<T>(hn::LoadU(d, x + i)));
-    if (i < end) {
-      total[1] = Op::join(total[1], load_row(x + i, end - i, start));
+      total[0] = Op::join(total[0], Op::before(RowVec<T>(hn::LoadU(d, x + i))));
+    if (i < end) {  // before() leaves an identity one
+      total[1] = Op::join(total[1], Op::before(load_row(x + i, end - i, start)));
       i = end;
     }
     acc = Op::join(
-        acc, lanes_of(Op(), Op::join(Op::join(total[0], total[1]), Op::join(total[2], total[3]))));
+        acc, lanes_of<Op>(Op::join(Op::join(total[0], total[1]), Op::join(total[2], total[3]))));
   }
   return acc;
 }
@@ -119,8 +147,9 @@ template <class T> double squares(const T* x, int64_t n) {
 #pragma GCC unroll 4  // or the sums would lie in memory
     for (int k = 0; k < 4; ++k) add_square(RowVec<T>(hn::LoadU(d, x + i + k * lanes)), sum + 2 * k);
   for (; i < n; i += lanes) add_square(load_row(x + i, n - i, T(0)), sum);
-  return lanes_of(
-      Sum(), ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
+  const Vec<D> total =
+      ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+  return hn::GetLane(hn::SumOfLanes(D(), total.v));
 }
 
 /// Short rows are stored in whole vectors: what is too much the next row writes over, but for the
@@ -136,31 +165,32 @@ template <class T> void repeat(const T* from, int64_t rows, int64_t n, T* to) {
   for (; r < rows; ++r) to = std::fill_n(to, n, from[r]);
 }
 
-template <class T> void columns(Reduction kind, const T* x, int64_t rows, int64_t columns,
-                                double* acc) {
-  if (kind == Reduction::sum) columns_of<Sum>(x, rows, columns, acc);
-  else columns_of<Max>(x, rows, columns, acc);
+template <class Op, class T> void rows_of(const T* x, int64_t rows, int64_t n, double* acc) {
+  for (int64_t r = 0; r < rows; ++r) acc[r] = row_of<Op>(x + r * n, n, acc[r]);
 }
-template <class T> void rows(Reduction kind, const T* x, int64_t rows, int64_t n, double* acc) {
-  if (kind == Reduction::sum)
-    for (int64_t r = 0; r < rows; ++r) acc[r] = row_of<Sum>(x + r * n, n, acc[r]);
-  else
-    for (int64_t r = 0; r < rows; ++r) acc[r] = row_of<Max>(x + r * n, n, acc[r]);
-}
+template <class T> using Reduce = void (*)(const T* x, int64_t rows, int64_t n, double* acc);
+template <class T> constexpr Reduce<T> columns[] = {
+#define REDUCTION(name, ...) &columns_of<name##_reduction, T>,
+#include "ops/schema/reductions.def"
+};
+template <class T> constexpr Reduce<T> rows[] = {
+#define REDUCTION(name, ...) &rows_of<name##_reduction, T>,
+#include "ops/schema/reductions.def"
+};
 
 }  // namespace
 
-void columns_f32(Reduction k, const float* x, int64_t rows, int64_t n, double* acc) {
-  columns(k, x, rows, n, acc);
+void columns_f32(ReductionOp op, const float* x, int64_t rows, int64_t n, double* acc) {
+  columns<float>[static_cast<int>(op)](x, rows, n, acc);
 }
-void columns_f64(Reduction k, const double* x, int64_t rows, int64_t n, double* acc) {
-  columns(k, x, rows, n, acc);
+void columns_f64(ReductionOp op, const double* x, int64_t rows, int64_t n, double* acc) {
+  columns<double>[static_cast<int>(op)](x, rows, n, acc);
 }
-void rows_f32(Reduction k, const float* x, int64_t count, int64_t n, double* acc) {
-  rows(k, x, count, n, acc);
+void rows_f32(ReductionOp op, const float* x, int64_t count, int64_t n, double* acc) {
+  rows<float>[static_cast<int>(op)](x, count, n, acc);
 }
-void rows_f64(Reduction k, const double* x, int64_t count, int64_t n, double* acc) {
-  rows(k, x, count, n, acc);
+void rows_f64(ReductionOp op, const double* x, int64_t count, int64_t n, double* acc) {
+  rows<double>[static_cast<int>(op)](x, count, n, acc);
 }
 double squares_f32(const float* x, int64_t n) { return squares(x, n); }
 double squares_f64(const double* x, int64_t n) { return squares(x, n); }
@@ -168,9 +198,37 @@ void repeat_32(const float* from, int64_t rows, int64_t n, float* to) { repeat(f
 void repeat_64(const double* from, int64_t rows, int64_t n, double* to) {
   repeat(from, rows, n, to);
 }
-double start(Reduction kind) { return kind == Reduction::sum ? Sum::start() : Max::start(); }
-double joined(Reduction kind, double a, double b) {
-  return kind == Reduction::sum ? Sum::join(a, b) : Max::join(a, b);
+double start(ReductionOp op) {
+  constexpr double (*of[])() = {
+#define REDUCTION(name, ...) &name##_reduction::start,
+#include "ops/schema/reductions.def"
+  };
+  return of[static_cast<int>(op)]();
+}
+double joined(ReductionOp op, double a, double b) {
+  constexpr double (*of[])(double, double) = {
+#define REDUCTION(name, ...) &name##_reduction::join<double>,
+#include "ops/schema/reductions.def"
+  };
+  return of[static_cast<int>(op)](a, b);
+}
+template <class Op> void finish_row(const double* partial, int64_t n, DType dtype, void* to) {
+  if constexpr (Op::result == ReductionResult::Flag) {
+    std::transform(partial, partial + n, static_cast<uint8_t*>(to),
+                   [](double r) { return static_cast<uint8_t>(Op::finished(r) != 0); });
+  } else if (dtype == DType::f32) {
+    std::transform(partial, partial + n, static_cast<float*>(to),
+                   [](double r) { return static_cast<float>(Op::finished(r)); });
+  } else {
+    std::transform(partial, partial + n, static_cast<double*>(to), Op::finished);
+  }
+}
+void finished(ReductionOp op, const double* partial, int64_t n, DType dtype, void* to) {
+  constexpr void (*of[])(const double*, int64_t, DType, void*) = {
+#define REDUCTION(name, ...) &finish_row<name##_reduction>,
+#include "ops/schema/reductions.def"
+  };
+  of[static_cast<int>(op)](partial, n, dtype, to);
 }
 
 }  // namespace suanli::cpu::HWY_NAMESPACE
@@ -186,17 +244,17 @@ HWY_EXPORT(squares_f32);
 HWY_EXPORT(squares_f64);
 HWY_EXPORT(repeat_32);
 HWY_EXPORT(repeat_64);
-void reduce_columns(Reduction kind, const float* x, int64_t rows, int64_t columns, double* acc) {
-  HWY_DYNAMIC_DISPATCH(columns_f32)(kind, x, rows, columns, acc);
+void reduce_columns(ReductionOp op, const float* x, int64_t rows, int64_t columns, double* acc) {
+  HWY_DYNAMIC_DISPATCH(columns_f32)(op, x, rows, columns, acc);
 }
-void reduce_columns(Reduction kind, const double* x, int64_t rows, int64_t columns, double* acc) {
-  HWY_DYNAMIC_DISPATCH(columns_f64)(kind, x, rows, columns, acc);
+void reduce_columns(ReductionOp op, const double* x, int64_t rows, int64_t columns, double* acc) {
+  HWY_DYNAMIC_DISPATCH(columns_f64)(op, x, rows, columns, acc);
 }
-void reduce_rows(Reduction kind, const float* x, int64_t rows, int64_t n, double* acc) {
-  HWY_DYNAMIC_DISPATCH(rows_f32)(kind, x, rows, n, acc);
+void reduce_rows(ReductionOp op, const float* x, int64_t rows, int64_t n, double* acc) {
+  HWY_DYNAMIC_DISPATCH(rows_f32)(op, x, rows, n, acc);
 }
-void reduce_rows(Reduction kind, const double* x, int64_t rows, int64_t n, double* acc) {
-  HWY_DYNAMIC_DISPATCH(rows_f64)(kind, x, rows, n, acc);
+void reduce_rows(ReductionOp op, const double* x, int64_t rows, int64_t n, double* acc) {
+  HWY_DYNAMIC_DISPATCH(rows_f64)(op, x, rows, n, acc);
 }
 double sum_of_squares(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(squares_f32)(x, n); }
 double sum_of_squares(const double* x, int64_t n) {
@@ -208,7 +266,10 @@ void repeat_rows(const float* from, int64_t rows, int64_t n, float* to) {
 void repeat_rows(const double* from, int64_t rows, int64_t n, double* to) {
   HWY_DYNAMIC_DISPATCH(repeat_64)(from, rows, n, to);
 }
-double start_of(Reduction kind) { return HWY_STATIC_DISPATCH(start)(kind); }
-double join(Reduction kind, double a, double b) { return HWY_STATIC_DISPATCH(joined)(kind, a, b); }
+double start_of(ReductionOp op) { return HWY_STATIC_DISPATCH(start)(op); }
+double join(ReductionOp op, double a, double b) { return HWY_STATIC_DISPATCH(joined)(op, a, b); }
+void finish(ReductionOp op, const double* partial, int64_t n, DType dtype, void* to) {
+  HWY_STATIC_DISPATCH(finished)(op, partial, n, dtype, to);
+}
 }  // namespace suanli::cpu
 #endif

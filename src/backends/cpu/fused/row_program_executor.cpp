@@ -138,13 +138,13 @@ class RowProgramExecutor::Compiler {
       const Instruction& i = code(m);
       const std::vector<Home> homes = homes_of(m);
       if (i.reduces()) {
-        const Reduction kind = i.op_index == Expr::kMax ? Reduction::max : Reduction::sum;
+        const auto op = static_cast<ReductionOp>(i.reduction_row());
         for (const Home& home : homes) {
           if (i.per == Expr::Per::row) {
-            stage.along.push_back({kept.size(), kind, i.type, 0, home});
+            stage.along.push_back({kept.size(), op, i.compute, i.type, 0, home});
           } else {
             stage.across.push_back({kept.size(), to_.across_.size()});
-            to_.across_.push_back({home.index, kind, i.type});
+            to_.across_.push_back({home.index, op, i.compute, i.type});
           }
           kept.push_back(local(i.operand[0]));
         }
@@ -247,7 +247,7 @@ void RowProgramExecutor::Run::begin(int64_t at, int64_t n) {
       if (s.out[i].kind == Home::buffer) states_[k].out[i] = address(s.out[i], at);
     for (const Along& a : s.along)
       std::fill_n(reinterpret_cast<double*>(memory_ + a.accumulators), n / runner_.row_,
-                  start_of(a.kind));
+                  start_of(a.op));
   }
 }
 
@@ -268,8 +268,8 @@ void RowProgramExecutor::Run::tile(size_t stage, int64_t at, int64_t done, int64
     ahead.fetch();
     double* to = reinterpret_cast<double*>(memory_ + a.accumulators) + done / runner_.row_;
     if (a.dtype == DType::f32)
-      reduce_rows(a.kind, static_cast<const float*>(tiles.kept(a.kept)), n / row, row, to);
-    else reduce_rows(a.kind, static_cast<const double*>(tiles.kept(a.kept)), n / row, row, to);
+      reduce_rows(a.op, static_cast<const float*>(tiles.kept(a.kept)), n / row, row, to);
+    else reduce_rows(a.op, static_cast<const double*>(tiles.kept(a.kept)), n / row, row, to);
   }
 }
 
@@ -278,11 +278,8 @@ void RowProgramExecutor::Run::finish(const Stage& stage, int64_t at, int64_t n) 
   for (const Along& a : stage.along) {
     const auto* from = reinterpret_cast<const double*>(memory_ + a.accumulators);
     const int64_t first = at / runner_.row_, rows = n / runner_.row_;
-    void* to = address(a.home, at);
-    if (a.dtype == DType::f32)
-      std::transform(from, from + rows, static_cast<float*>(to) + first,
-                     [](double x) { return static_cast<float>(x); });
-    else std::copy_n(from, rows, static_cast<double*>(to) + first);
+    suanli::cpu::finish(a.op, from, rows, a.type,
+                        static_cast<std::byte*>(address(a.home, at)) + first * itemsize(a.type));
   }
 }
 

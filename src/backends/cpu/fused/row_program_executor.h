@@ -31,8 +31,8 @@ class RowProgramExecutor {
   /// A reduction across rows. The caller computes its value.
   struct Across {
     size_t result;  // of Step::out
-    Reduction kind;
-    DType dtype;
+    ReductionOp op;
+    DType dtype, type;  // of the elements, of the result
   };
   const std::vector<Across>& across() const { return across_; }
 
@@ -50,8 +50,8 @@ class RowProgramExecutor {
   /// A reduction along rows, of a kept value of a stage.
   struct Along {
     size_t kept;
-    Reduction kind;
-    DType dtype;
+    ReductionOp op;
+    DType dtype, type;  // of the elements, of the result
     int64_t accumulators;
     Home home;
   };

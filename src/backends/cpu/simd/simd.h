@@ -71,6 +71,9 @@ template <class D> HWY_INLINE Vec<D> infinity() {
 template <class D> HWY_INLINE Vec<D> abs(Vec<D> x) { return hn::Abs(x.v); }
 template <class D> HWY_INLINE Vec<D> sqrt(Vec<D> x) { return hn::Sqrt(x.v); }
 template <class D> HWY_INLINE Vec<D> floor(Vec<D> x) { return hn::Floor(x.v); }
+template <class D> HWY_INLINE Vec<D> ceil(Vec<D> x) { return hn::Ceil(x.v); }
+template <class D> HWY_INLINE Vec<D> trunc(Vec<D> x) { return hn::Trunc(x.v); }
+template <class D> HWY_INLINE Vec<D> rint(Vec<D> x) { return hn::Round(x.v); }
 /// a·b + c, rounded once where the machine can. The texts never fuse by themselves.
 template <class D> HWY_INLINE Vec<D> multiply_add(Vec<D> a, Vec<D> b, Vec<D> c) {
   return hn::MulAdd(a.v, b.v, c.v);

@@ -272,6 +272,183 @@ template <class D> HWY_INLINE Vec<D> pow(Vec<D> x, Vec<D> y) {
   }
 }
 
+/// f of every pair of lanes.
+template <class D> HWY_NOINLINE Vec<D> lane_by_lane(Vec<D> x, Vec<D> y,
+                                                    hn::TFromD<D> (*f)(hn::TFromD<D>,
+                                                                       hn::TFromD<D>)) {
+  constexpr D d;
+  alignas(64) hn::TFromD<D> a[hn::MaxLanes(d)], b[hn::MaxLanes(d)];
+  hn::Store(x.v, d, a);
+  hn::Store(y.v, d, b);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) a[i] = f(a[i], b[i]);
+  return hn::Load(d, a);
+}
+
+// The other functions: floats in double, whose errors are far below a float's last bit, so that
+// short formulas do; doubles in libm. Below a bound the formulas cancel and a series stands in.
+template <class Formula, class D> HWY_NOINLINE Vec<D> in_double(Vec<D> x) {
+  using H = hn::Half<D>;
+  using Wide = hn::Rebind<double, H>;
+  constexpr Wide d;
+  return hn::Combine(
+      D(), hn::DemoteTo(H(), Formula::of(Vec<Wide>(hn::PromoteTo(d, hn::UpperHalf(H(), x.v)))).v),
+      hn::DemoteTo(H(), Formula::of(Vec<Wide>(hn::PromoteTo(d, hn::LowerHalf(H(), x.v)))).v));
+}
+template <class D> HWY_INLINE Vec<D> with_sign(Vec<D> magnitude, Vec<D> sign) {
+  return hn::CopySign(magnitude.v, sign.v);
+}
+/// x·(1 + c₀x² + c₁x⁴ + …).
+template <class D, size_t N> HWY_INLINE Vec<D> odd_series(Vec<D> x, const double (&c)[N]) {
+  const Vec<D> square = x * x;
+  return x * (Vec<D>(1.0) + square * polynomial(square, c));
+}
+
+/// NAME of floats by NAME_in_double, of doubles by libm.
+#define SUANLI_IN_DOUBLE(name)                                            \
+  template <class D> HWY_INLINE Vec<D> name(Vec<D> x) {                   \
+    if constexpr (is_f32<D>) return in_double<name##_in_double>(x);       \
+    else return lane_by_lane(Mask<D>{hn::Eq(x.v, x.v)}, x, x, std::name); \
+  }
+
+struct log2_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    return log(x) * Vec<D>(1.44269504088896340736);
+  }
+};
+SUANLI_IN_DOUBLE(log2)
+
+struct log10_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    return log(x) * Vec<D>(0.43429448190325182765);
+  }
+};
+SUANLI_IN_DOUBLE(log10)
+
+struct exp2_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    return exp(x * Vec<D>(0.69314718055994530942));
+  }
+};
+SUANLI_IN_DOUBLE(exp2)
+
+struct expm1_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    constexpr double series[] = {1, 1 / 2.0, 1 / 6.0, 1 / 24.0};
+    return where(abs(x) < Vec<D>(1e-3), x * polynomial(x, series), exp(x) - Vec<D>(1.0));
+  }
+};
+SUANLI_IN_DOUBLE(expm1)
+
+struct sinh_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    constexpr double series[] = {1 / 6.0, 1 / 120.0};
+    const Vec<D> e = exp(x), y = Vec<D>(0.5) * (e - Vec<D>(1.0) / e);
+    return where(abs(x) < Vec<D>(1e-2), odd_series(x, series), y);
+  }
+};
+SUANLI_IN_DOUBLE(sinh)
+
+struct cosh_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    const Vec<D> e = exp(abs(x));
+    return Vec<D>(0.5) * (e + Vec<D>(1.0) / e);
+  }
+};
+SUANLI_IN_DOUBLE(cosh)
+
+struct asinh_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    constexpr double series[] = {-1 / 6.0, 3 / 40.0, -15 / 336.0};
+    const Vec<D> a = abs(x), y = log(a + sqrt(a * a + Vec<D>(1.0)));
+    return where(a < Vec<D>(1e-2), odd_series(x, series), with_sign(y, x));
+  }
+};
+SUANLI_IN_DOUBLE(asinh)
+
+struct acosh_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    const Vec<D> one(1.0), nan(std::numeric_limits<double>::quiet_NaN());
+    return where(x < one, nan, log(x + sqrt(x * x - one)));
+  }
+};
+SUANLI_IN_DOUBLE(acosh)
+
+struct atanh_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    constexpr double series[] = {1 / 3.0, 1 / 5.0, 1 / 7.0};
+    const Vec<D> one(1.0), y = Vec<D>(0.5) * log((one + x) / (one - x));
+    return where(abs(x) < Vec<D>(1e-2), odd_series(x, series), y);
+  }
+};
+SUANLI_IN_DOUBLE(atanh)
+
+struct asin_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) { return hn::Asin(D(), x.v); }
+};
+SUANLI_IN_DOUBLE(asin)
+
+struct acos_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) { return hn::Acos(D(), x.v); }
+};
+SUANLI_IN_DOUBLE(acos)
+
+struct atan_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) { return hn::Atan(D(), x.v); }
+};
+SUANLI_IN_DOUBLE(atan)
+
+struct tan_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    return where(x == Vec<D>(0.0), x, sin(x) / cos(x));
+  }
+};
+SUANLI_IN_DOUBLE(tan)
+
+#undef SUANLI_IN_DOUBLE
+
+/// Between 1 and 6 by the fit of ln(exp(x²) erfc x). Beyond, few floats are not yet 0.
+struct erfc_in_double {
+  template <class D> static HWY_INLINE Vec<D> of(Vec<D> x) {
+    using Fit = ErfFit<double>;
+    const Vec<D> one(1.0), a = abs(x), end(Fit::end), z = where(a > end, end, a);
+    const Vec<D> u =
+        multiply_add(z, Vec<D>(2 / (Fit::end - 1)), Vec<D>(-(Fit::end + 1) / (Fit::end - 1)));
+    const Vec<D> tail = exp(polynomial(u, Fit::large) - z * z);
+    return where(a < one, one - multiply_add(x, polynomial(x * x, Fit::small), x),
+                 where(x < Vec<D>(0.0), Vec<D>(2.0) - tail, tail));
+  }
+};
+template <class D> HWY_INLINE Vec<D> erfc(Vec<D> x) {
+  if constexpr (is_f32<D>) {
+    constexpr D d;
+    const Vec<D> y = in_double<erfc_in_double>(x);
+    const Mask<D> large = x > Vec<D>(6.0) || x != x;
+    return HWY_LIKELY(hn::AllFalse(d, large.m)) ? y : lane_by_lane(large, x, y, std::erfc);
+  } else {
+    return lane_by_lane(Mask<D>{hn::Eq(x.v, x.v)}, x, x, std::erfc);
+  }
+}
+
+template <class D> HWY_INLINE Vec<D> atan2(Vec<D> y, Vec<D> x) {
+  return lane_by_lane(y, x, std::atan2);
+}
+
+/// x − q·y with q = trunc(x/y) is exact where q is: the rounding of x/y can only take q one too
+/// far, which the sign of the difference shows.
+template <class D> HWY_INLINE Vec<D> fmod(Vec<D> x, Vec<D> y) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3  // q·y is not rounded
+  constexpr D d;
+  const Vec<D> q = trunc(x / y), r(hn::NegMulAdd(q.v, y.v, x.v)), least(is_f32<D> ? 1e-30 : 1e-290),
+               most(is_f32<D> ? 0x1p23 : 0x1p52);
+  const Vec<D> back = r + with_sign(y, x);
+  const Vec<D> exact =
+      where((r < Vec<D>(0.0) && x > Vec<D>(0.0)) || (r > Vec<D>(0.0) && x < Vec<D>(0.0)), back, r);
+  const Mask<D> near = abs(q) < most && abs(y) > least && abs(y) < Vec<D>(1.0) / least;
+  if (HWY_LIKELY(hn::AllTrue(d, near.m))) return with_sign(exact, x);
+#endif
+  return lane_by_lane(x, y, std::fmod);
+}
+
 }  // namespace suanli::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

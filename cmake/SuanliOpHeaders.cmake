@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-# suanli_pointwise_header(TABLE FOLDER): writes FOLDER/suanli/pointwise.h, which declares the function of every row of the table of pointwise
-# ops (src/ops/schema/pointwise.def) with its doc comment. Programs see these declarations and no macro of the table. The header is
+# suanli_op_header(TABLE TITLE FOLDER): writes FOLDER/suanli/NAME.h for the table NAME.def of ops (src/ops/schema/pointwise.def, reductions.def).
+# It declares the function of every row with its doc comment. Programs see these declarations and no macro of the table. The header is
 # written when the project is configured, and again when the table has changed.
-function(suanli_pointwise_header table folder)
+function(suanli_op_header table title folder)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${table})
+  get_filename_component(file ${table} NAME_WE)
   set(parameters_UNARY "const Tensor& x")
   set(parameters_BINARY "const Tensor& x, const Tensor& y")
   set(parameters_TERNARY "const Tensor& x, const Tensor& y, const Tensor& z")
-  set(header "// SPDX-License-Identifier: Apache-2.0\n// Pointwise ops. Generated from src/ops/schema/pointwise.def: change that.\n#pragma once\n\
+  set(parameters_REDUCTION "const Tensor& x, const Dims& dim = {}, bool keepdim = false")
+  set(header "// SPDX-License-Identifier: Apache-2.0\n// ${title}. Generated from src/ops/schema/${file}.def: change that.\n#pragma once\n\
 #include \"suanli/tensor.h\"\n\nnamespace suanli {\n\n")
 
   # These three characters have a meaning in lists.
@@ -19,12 +21,26 @@ function(suanli_pointwise_header table folder)
   string(REPLACE "\n" ";" lines "${text}")
   set(name "")
   foreach(line IN LISTS lines)
-    if(line MATCHES "^(UNARY|BINARY|TERNARY)\\(([A-Za-z_][A-Za-z_0-9]*),")
+    if(line MATCHES "^(UNARY|BINARY|TERNARY|REDUCTION)([12]?)\\(([A-Za-z_][A-Za-z_0-9]*),")
       if(NOT name STREQUAL "")
         message(FATAL_ERROR "${table}: the row of ${name} does not end with its doc in quotes and )")
       endif()
-      set(name ${CMAKE_MATCH_2})
+      set(name ${CMAKE_MATCH_3})
+      set(attributes "${CMAKE_MATCH_2}")
       set(parameters "${parameters_${CMAKE_MATCH_1}}")
+      # (attribute, default) stand behind the domain; PyTorch's order is that of the row.
+      set(left "${line}")
+      while(attributes)
+        if(NOT left MATCHES ", *\\(([a-z_]+), *([-0-9.a-z]+)\\)(, .*)$")
+          message(FATAL_ERROR "${table}: the row of ${name} does not begin with its attributes and their defaults")
+        endif()
+        set(left "${CMAKE_MATCH_3}")
+        string(APPEND parameters ", double ${CMAKE_MATCH_1}")
+        if(NOT CMAKE_MATCH_2 STREQUAL "required")
+          string(APPEND parameters " = ${CMAKE_MATCH_2}")
+        endif()
+        math(EXPR attributes "${attributes} - 1")
+      endwhile()
     endif()
     if(NOT name STREQUAL "" AND line MATCHES "\"([^\"]+)\"\\)$")
       string(APPEND header "/// ${CMAKE_MATCH_1}\nSUANLI_API Tensor ${name}(${parameters});\n")
@@ -39,7 +55,7 @@ function(suanli_pointwise_header table folder)
   string(REPLACE "@close@" "]" header "${header}")
   string(APPEND header "\n}  // namespace suanli\n")
   file(MAKE_DIRECTORY ${folder}/suanli)
-  file(WRITE ${folder}/suanli/pointwise.h.new "${header}")
-  file(COPY_FILE ${folder}/suanli/pointwise.h.new ${folder}/suanli/pointwise.h ONLY_IF_DIFFERENT)
-  file(REMOVE ${folder}/suanli/pointwise.h.new)
+  file(WRITE ${folder}/suanli/${file}.h.new "${header}")
+  file(COPY_FILE ${folder}/suanli/${file}.h.new ${folder}/suanli/${file}.h ONLY_IF_DIFFERENT)
+  file(REMOVE ${folder}/suanli/${file}.h.new)
 endfunction()
