@@ -264,7 +264,8 @@ TEST(Schemas, HaveTheDefaultsOfTheFunctions) {
                logits = rand({2, 3}), number = Tensor(1.5), start = Tensor(0);
   flush();
   const std::vector<Short> all{
-#define REDUCTION(name, ...) {&reduction_op(ReductionOp::name), [&] { return name(x); }, {x}},
+#define REDUCTION(name, ...) \
+  {&reduction_op(ReductionOp::name), [&] { return suanli::name(x); }, {x}},
 #include "ops/schema/reductions.def"
       {&logsumexp_op, [&] { return logsumexp(x, {1}); }, {x}, {{"dim", Json::Array{1}}}},
       {&mean_op, [&] { return mean(x); }, {x}},

@@ -53,6 +53,27 @@ POINTWISE = {
     "multiply_no_nan": binary(lambda x, y: torch.where(y == 0, 0, x * y)),
     "div_trunc": binary(lambda x, y: torch.div(x, y, rounding_mode="trunc"), "positive", dtypes=("i64",), gradient=False),
     "div_floor": binary(lambda x, y: torch.div(x, y, rounding_mode="floor"), "positive", dtypes=("i64",), gradient=False),
+    "exp2": unary(torch.exp2), "expm1": unary(torch.expm1), "log2": unary(torch.log2, "positive"), "log10": unary(torch.log10, "positive"),
+    "tan": unary(torch.tan, "unit"), "asin": unary(torch.asin, "unit"), "acos": unary(torch.acos, "unit"), "atan": unary(torch.atan),
+    "sinh": unary(torch.sinh), "cosh": unary(torch.cosh), "asinh": unary(torch.asinh), "acosh": unary(torch.acosh, "above_one"),
+    "atanh": unary(torch.atanh, "unit"), "erfc": unary(torch.erfc), "frac": unary(torch.frac),
+    "ceil": unary(torch.ceil, dtypes=("f32", "f64", "i64")), "round": unary(torch.round, dtypes=("f32", "f64", "i64")),
+    "trunc": unary(torch.trunc, dtypes=("f32", "f64", "i64")),
+    "isnan": unary(torch.isnan, dtypes=("f32", "i64"), gradient=False), "isinf": unary(torch.isinf, dtypes=("f32", "i64"), gradient=False),
+    "gelu_tanh": unary(lambda x: F.gelu(x, approximate="tanh")),
+    "selu": unary(F.selu), "mish": unary(F.mish), "logsigmoid": unary(F.logsigmoid), "softsign": unary(F.softsign),
+    "tanhshrink": unary(F.tanhshrink), "leaky_relu": unary(F.leaky_relu), "elu": unary(F.elu), "celu": unary(F.celu, dtypes=("f32",)),   # its 1/alpha is f32 for f64
+   
+    "hardshrink": unary(F.hardshrink), "softshrink": unary(F.softshrink), "hardtanh": unary(F.hardtanh), "logit": unary(torch.logit, "share"),
+    "bitwise_not": unary(torch.bitwise_not, dtypes=("i64", "bool"), gradient=False),
+    "atan2": binary(torch.atan2, "positive"), "fmod": binary(torch.fmod, "positive"), "remainder": binary(torch.remainder, "positive"),
+    "clamp_min": binary(torch.clamp_min), "clamp_max": binary(torch.clamp_max),
+    "logical_xor": binary(torch.logical_xor, dtypes=("f32", "i64", "bool"), gradient=False),
+    "bitwise_and": binary(torch.bitwise_and, dtypes=("i64", "bool"), gradient=False),
+    "bitwise_or": binary(torch.bitwise_or, dtypes=("i64", "bool"), gradient=False),
+    "bitwise_xor": binary(torch.bitwise_xor, dtypes=("i64", "bool"), gradient=False),
+    "bitwise_left_shift": binary(torch.bitwise_left_shift, dtypes=("i64",), gradient=False),
+    "bitwise_right_shift": binary(torch.bitwise_right_shift, dtypes=("i64",), gradient=False),
 }
 # Ops that no case calls.
 EXEMPT = {
@@ -60,6 +81,16 @@ EXEMPT = {
     "vector_norm": "f64 of f32, unlike PyTorch's; tests/ops compares it with long double",
     "scaled_dot_product_attention": "tests/peer/parts_pytorch.py compares it", "self_attention": "tests/peer/parts_pytorch.py compares it",
 }
+# Ops with attributes: the function, and the range of each attribute.
+ATTRIBUTES = {
+    "leaky_relu": (F.leaky_relu, {"negative_slope": (-0.5, 0.5)}), "elu": (F.elu, {"alpha": (0.2, 2)}), "celu": (F.celu, {"alpha": (0.2, 2)}),
+    "hardshrink": (F.hardshrink, {"lambd": (0, 1)}), "softshrink": (F.softshrink, {"lambd": (0, 1)}),
+    "hardtanh": (F.hardtanh, {"min_val": (-1.5, 0), "max_val": (0, 1.5)}), "threshold": (F.threshold, {"threshold": (-1, 1), "value": (-2, 2)}),
+    "softplus": (F.softplus, {"beta": (0.3, 3), "threshold": (0.5, 20)}), "logit": (torch.logit, {"eps": (0, 0.3)}),
+}
+# Values at which functions are special; drawn in a share of the arrays. Where PyTorch has another value on purpose, the op is named.
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, float("inf"), float("-inf"), float("nan"), 1e30, -1e30, 1e-30, 88.0, -104.0)
+NOT_SPECIAL = {"sign", "pow", "softplus", "gelu"}
 
 
 class Case:
@@ -81,13 +112,16 @@ class Case:
         elif dtype == "i64":
             a = self.rng.integers(1 if domain == "positive" else -9, 10, shape)
         else:
-            a = self.rng.uniform(0.3, 2.0, shape) if domain == "positive" else self.rng.normal(size=shape)
+            low, high = {"positive": (0.3, 2.0), "unit": (-0.9, 0.9), "share": (0.05, 0.95), "above_one": (1.1, 4.0)}.get(domain, (0, 0))
+            a = self.rng.uniform(low, high, shape) if high else self.rng.normal(size=shape)
+            if domain == "special":
+                a = self.rng.choice(SPECIAL, shape)
         name = f"x{len(self.arrays)}"
         a = np.array(a, {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.bool_}[dtype])
         self.arrays[f"{self.name}/{name}"] = a
         self.dtypes[name] = NAMES[torch.from_numpy(a).dtype]
         t = torch.from_numpy(a.astype(np.float64) if self.like and dtype == "f32" and below is None else a.copy())
-        if dtype in FLOATS and below is None:
+        if dtype in FLOATS and below is None and domain != "special":
             t.requires_grad_()
             self.leaves.append((name, t))
         return name, t
@@ -126,11 +160,11 @@ def axes_of(rng, rank, least=0):
 def random_call(case, x=None):
     """Adds one random call. x: the (name, tensor) that it takes first, where its shape and dtype allow."""
     rng = case.rng
-    kinds = ["pointwise"] * 8 + ["narrow", "slice_update", "scatter_add", "full", "arange", "avg_pool2d", "adaptive_avg_pool2d",
-                                 "batch_norm", "batch_norm_inference", "nll_loss", "cross_entropy", "soft_cross_entropy",
-                                 "weighted_cross_entropy",
-                                 "where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
-                                 "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
+    kinds = ["pointwise"] * 16 + ["attributes"] * 3 + ["reduce"] * 3 + ["special"] * 2 + \
+            ["clamp", "lerp", "addcmul", "nan_to_num", "logsumexp", "argmin", "narrow", "slice_update", "scatter_add", "full", "arange",
+             "avg_pool2d", "adaptive_avg_pool2d", "batch_norm", "batch_norm_inference", "nll_loss", "cross_entropy", "soft_cross_entropy",
+             "weighted_cross_entropy", "where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
+             "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
     while True:
         kind = str(rng.choice(kinds))
         arrays, leaves = len(case.arrays), len(case.leaves)
@@ -166,9 +200,24 @@ def build(case, kind, x):
         b = case.array(tuple(other[int(rng.integers(0, len(other) + 1)):]), d, row["domain"])
         pair = [a, b] if rng.random() < 0.5 else [b, a]
         return case.call(op, pair, {}, row["torch"](pair[0][1], pair[1][1]))
-    if kind == "argmax" and given:   # computed values may be equal but for rounding
+    if kind == "special":   # values alone: what follows from NaN says nothing of the other ops
+        if case.composition:
+            return None
+        op = str(rng.choice([name for name in POINTWISE if name not in NOT_SPECIAL and "f32" in POINTWISE[name]["dtypes"]]))
+        row = POINTWISE[op]
+        pair = [case.array((17,), dtype, "special") for _ in range(1 + (row["kind"] == "binary"))]
+        return case.call(op, pair, {}, row["torch"](*(t for _, t in pair)))
+    if kind == "attributes":
+        op = str(rng.choice(list(ATTRIBUTES)))
+        function, ranges = ATTRIBUTES[op]
+        if (given and op == "logit") or (dtype == "f64" and op == "celu"):
+            return None
+        a = x if given else case.array(shape_of(rng), dtype, "share" if op == "logit" else "real")
+        values = {name: float(rng.uniform(*ends)) for name, ends in ranges.items()}
+        return case.call(op, [a], values, function(a[1], *values.values()))
+    if kind in ("argmax", "argmin") and given:   # computed values may be equal but for rounding
         return None
-    a = operand(1 if kind in ("amax", "argmax", "softmax", "log_softmax", "cat", "gather", "layer_norm", "flip") else 0)
+    a = operand(1 if kind in ("amax", "argmax", "argmin", "softmax", "log_softmax", "cat", "gather", "layer_norm", "flip") else 0)
     t, rank = a[1], a[1].dim()
     if kind == "where":
         c = case.array(tuple(t.shape), "bool")
@@ -179,10 +228,46 @@ def build(case, kind, x):
         if not axes:
             return None
         return case.call(kind, [a], {"dim": axes, "keepdim": keep}, getattr(torch, kind)(t, axes, keep))
+    if kind == "reduce":
+        op = str(rng.choice(["prod", "amin", "any", "all", "norm"]))
+        axes, keep = axes_of(rng, rank, 1), bool(rng.random() < 0.5)
+        if not axes:
+            return None
+        if op in ("any", "all", "amin", "prod") and not given and rng.random() < 0.3:
+            a = case.array(tuple(t.shape), "bool" if op in ("any", "all") else "i64")
+            t = a[1]
+        if op == "prod":   # zeros among them
+            chosen = case.array(tuple(t.shape), "bool")
+            if rng.random() < 0.5 and t.is_floating_point():
+                a = case.call("where", [chosen, a, (0.0, None)], {}, torch.where(chosen[1], t, torch.zeros((), dtype=t.dtype)))
+                t = a[1]
+            value = t
+            for axis in sorted(axes, reverse=True):
+                value = value.prod(axis, keepdim=True)
+            value = value if keep else value.squeeze(axes)
+        elif op == "norm":
+            value = torch.linalg.vector_norm(t, dim=axes, keepdim=keep)
+        else:
+            value = getattr(torch, op)(t, axes, keep)
+        return case.call(op, [a], {"dim": axes, "keepdim": keep}, value)
+    if kind == "logsumexp":
+        axes, keep = axes_of(rng, rank, 1), bool(rng.random() < 0.5)
+        return case.call(kind, [a], {"dim": axes, "keepdim": keep}, torch.logsumexp(t, axes, keep)) if axes else None
+    if kind in ("clamp", "lerp", "addcmul"):
+        b, c = (case.array(tuple(t.shape)[int(rng.integers(0, rank + 1)):], dtype) for _ in range(2))
+        if kind == "addcmul":
+            op = str(rng.choice(["addcmul", "addcdiv"]))
+            c = case.array(tuple(t.shape), dtype, "positive")
+            value = float(rng.uniform(-2, 2))
+            return case.call(op, [a, b, c], {"value": value}, getattr(torch, op)(t, b[1], c[1], value=value))
+        return case.call(kind, [a, b, c], {}, getattr(torch, kind)(t, b[1], c[1]))
+    if kind == "nan_to_num":
+        values = {"nan": float(rng.normal()), "posinf": float(rng.normal()), "neginf": float(rng.normal())}
+        return case.call(kind, [a], values, torch.nan_to_num(t, **values))
     if kind == "amax":
         axes = axes_of(rng, rank, 1)
         return case.call("amax", [a], {"dim": axes, "keepdim": True}, torch.amax(t, axes, True)) if axes else None
-    if kind in ("argmax", "softmax", "log_softmax") and rank:
+    if kind in ("argmax", "argmin", "softmax", "log_softmax") and rank:
         axis = int(rng.integers(-rank, rank))
         return case.call(kind, [a], {"dim": axis}, getattr(torch, kind)(t, axis))
     if kind == "permute":
@@ -331,6 +416,7 @@ def distance(got, want, precision, exact=None):
 
 def make_case(seed, composition, like=None):
     case = Case(seed, f"c{seed[1]}", like)
+    case.composition = composition
     x = None
     for _ in range(int(case.rng.integers(2, 6)) if composition else 1):
         x = random_call(case, x)

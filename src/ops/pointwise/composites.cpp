@@ -44,12 +44,8 @@ const Op bitwise_not_op{OpSchema{
     .doc = "The bits that x does not have, -x - 1 of a signed integer; for bools: not.",
     .inputs = {"input"},
     .traits = Trait::composite,
-    .dtypes = kPointwiseDTypes,
-    .infer =
-        [](Infer& c) {
-          if (is_float(c.dtype(0))) c.fail_dtype(0, "an integer dtype");
-          c.out(0, c.shape(0), c.dtype(0));
-        },
+    .dtypes = kPointwiseDTypes & kNotFloatDTypes,
+    .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
 }};
 const RegisterRules bitwise_not_rules{OpRules{
     .op = &bitwise_not_op,
@@ -64,7 +60,10 @@ const Op nan_to_num_op{OpSchema{
     .name = "nan_to_num",
     .doc = "x with other numbers in the place of NaN, ∞ and -∞. Other elements are as they are. "
            "Float dtypes.",
-    .inputs = {"input", {"nan", 0.0}, {"posinf", InputSpec::number}, {"neginf", InputSpec::number}},
+    .inputs = {{"input", kFloatDTypes},
+               {"nan", 0.0},
+               {"posinf", InputSpec::number},
+               {"neginf", InputSpec::number}},
     .traits = Trait::composite,
     .dtypes = kPointwiseDTypes,
     .infer =
@@ -88,6 +87,7 @@ const Op addcmul_op{OpSchema{
     .name = "addcmul",
     .doc = "input + value·tensor1·tensor2.",
     .inputs = {"input", "tensor1", "tensor2", {"value", 1.0}},
+    .results = {{"output", promoted_dtype()}},
     .traits = Trait::composite,
     .dtypes = kPointwiseDTypes,
     .infer = infer_add_scaled<false>,
@@ -102,6 +102,7 @@ const Op addcdiv_op{OpSchema{
     .name = "addcdiv",
     .doc = "input + value·tensor1/tensor2; integers are divided as floats.",
     .inputs = {"input", "tensor1", "tensor2", {"value", 1.0}},
+    .results = {{"output", promoted_dtype().but(kNotFloatDTypes, DType::f32)}},
     .traits = Trait::composite,
     .dtypes = kPointwiseDTypes,
     .infer = infer_add_scaled<true>,

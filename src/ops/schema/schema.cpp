@@ -291,7 +291,8 @@ void Infer::refuse(std::string argument, DType dtype, DTypes expected) const {
     }
   std::string wanted = count > 1 ? "one of " + listed : listed;
   if (expected == kFloatDTypes && !is_float(dtype)) wanted = "a float dtype";
-  if (expected == kIntegralDTypes || (count > 1 && !(expected & ~kNotFloatDTypes) && is_float(dtype)))
+  if (expected == kIntegralDTypes ||
+      (count > 1 && !(expected & ~kNotFloatDTypes) && is_float(dtype)))
     wanted = "an integer dtype";
   fail_dtype(std::move(argument), suanli::name(dtype), wanted, remedy_for(dtype, expected));
 }

@@ -61,6 +61,9 @@ def test_schemas():
     check(all(op["gradient"] or op["no_gradient"] for op in ops.values()), "a reason for every gradient that is not there")
     check(all(op["onnx"] or op["instead_of_onnx"] for op in ops.values()), "what stands for every operator that is not there")
     same([i["name"] for i in ops["add"]["inputs"]], ["x", "y"], "add")
+    same([i["name"] for i in ops["leaky_relu"]["inputs"]], ["input"], "leaky_relu")
+    same(ops["leaky_relu"]["attributes"], [{"name": "negative_slope", "type": "float", "required": False, "default": 0.01}], "leaky_relu")
+    same([a["required"] for a in ops["threshold"]["attributes"]], [True, True], "threshold")
     check("pointwise" in ops["exp"]["traits"] and "contraction" in ops["matmul"]["traits"] and "view" in ops["reshape"]["traits"], "traits")
     same(ops["matmul"]["onnx"], "MatMul", "matmul")
     check("conv2d" in ok("ops"), "the list")
@@ -73,6 +76,8 @@ def test_calls():
              {"id": "b", "calls": [{"op": "mul", "inputs": ["x", 3.0]}], "outputs": ["%0"]},
              {"id": "pool", "calls": [{"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel_size": 2, "stride": 2}}], "outputs": ["%0.1", "%0"]},
              {"id": "narrow", "calls": [{"op": "cast", "inputs": ["x"], "attributes": {"dtype": "bf16"}}], "outputs": ["%0"]},
+             {"id": "slope", "calls": [{"op": "leaky_relu", "inputs": ["b/x"], "attributes": {"negative_slope": 2}},
+                                       {"op": "softplus", "inputs": ["x"], "attributes": {"threshold": 0}}], "outputs": ["%0", "%1"]},
              {"id": "shape", "calls": [{"op": "reshape", "inputs": ["x"], "attributes": {"shape": [4, -1]}}], "outputs": ["%0"]},
              {"id": "defaults", "calls": [{"op": "sum", "inputs": ["x"]}, {"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel_size": 2}},
                                           {"op": "full", "inputs": [7], "attributes": {"shape": [2]}}], "outputs": ["%0", "%1", "%2"]}],
@@ -87,6 +92,8 @@ def test_calls():
     same(out["b/out/0"], ("<f4", (1,), floats(15)), "the case's own array")
     same(out["pool/out/0"], ("<i4", (1, 1, 1, 1), struct.pack("<i", 1)), "the position")
     same(out["narrow/out/0"], ("<f4", (2, 2), floats(1, 2, 3, 4)), "bf16 as f32")
+    same(out["slope/out/0"], ("<f4", (1,), floats(5)), "leaky_relu")
+    same(out["slope/out/1"], ("<f4", (2, 2), floats(1, 2, 3, 4)), "softplus above its threshold")
     same(out["shape/out/0"][1], (4, 1), "reshape")
     same(out["defaults/out/0"], ("<f4", (), floats(10)), "over all axes")
     same(out["defaults/out/1"], ("<f4", (1, 1, 1, 1), floats(4)), "windows side by side")
@@ -106,6 +113,8 @@ def test_errors_are_of_their_case():
              {"id": "twice", "calls": [{"op": "sum", "inputs": ["x"], "attributes": {"dim": [0, -2]}}], "outputs": ["%0"]},
              {"id": "dtype", "calls": [{"op": "matmul", "inputs": ["i", "i"]}], "outputs": ["%0"]},
              {"id": "few", "calls": [{"op": "add", "inputs": ["x"]}], "outputs": ["%0"]},
+             {"id": "number", "calls": [{"op": "threshold", "inputs": ["x"], "attributes": {"threshold": 1}}], "outputs": ["%0"]},
+             {"id": "none", "calls": [{"op": "leaky_relu", "inputs": []}], "outputs": ["%0"]},
              {"id": "many", "calls": [{"op": "exp", "inputs": ["x", "x"]}], "outputs": ["%0"]},
              {"id": "index", "calls": [{"op": "embedding", "inputs": ["x", "i"]}], "outputs": ["%0"]},
              {"id": "good", "calls": [{"op": "neg", "inputs": ["x"]}], "outputs": ["%0"]}],
@@ -113,7 +122,7 @@ def test_errors_are_of_their_case():
     same(run("ops", "run", "in.npz", "out.npz").returncode, 0, "the file is written")
     out = read("out.npz")
     errors = json.loads(out["errors"][2])
-    same(sorted(errors), ["attribute", "dtype", "few", "index", "input", "many", "missing", "op", "range", "shape", "shape of exp", "shapeless",
+    same(sorted(errors), ["attribute", "dtype", "few", "index", "input", "many", "missing", "none", "number", "op", "range", "shape", "shape of exp", "shapeless",
                           "twice", "type"], "cases")
     parts = {case: (e["op"], e["argument"], e["given"], e["expected"]) for case, e in errors.items()}
     same(parts["missing"], ("gather", "attributes", "no 'dim'", "'dim' (int)"), "missing")
@@ -128,6 +137,8 @@ def test_errors_are_of_their_case():
     check("Did you mean matmul?" in errors["op"]["error"], errors["op"])
     same((errors["attribute"]["given"], errors["attribute"]["expected"]), ("'axis'", "one of dim, keepdim"), "attribute")
     same(errors["few"]["code"], "argument", errors["few"])
+    same(errors["number"]["given"], "no 'value'", "number")
+    same(errors["none"]["code"], "argument", errors["none"])
     same(out["good/out/0"][2], floats(-1, -2, -3, -4), "others are unaffected")
 
 

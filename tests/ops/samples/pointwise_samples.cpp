@@ -45,8 +45,7 @@ std::vector<Sample> samples_pointwise(int row_index) {
   }
   if (bits) {
     Sample bad = make({{4}, {4}, {4}}, DType::f32);
-    bad.throws =
-        Refusal{"x", "f32", "an integer dtype", ErrorCode::dtype};
+    bad.throws = Refusal{"x", "f32", "an integer dtype", ErrorCode::dtype};
     out.push_back(bad);
   }
   if (row.tensors < row.arity) {  // an attribute is one number
