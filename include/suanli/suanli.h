@@ -18,3 +18,4 @@
 #include "suanli/session.h"
 #include "suanli/tensor.h"
 #include "suanli/train.h"
+#include "suanli/vmap.h"
