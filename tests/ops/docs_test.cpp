@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "autograd/batching.h"
 #include "autograd/no_gradient.h"
 #include "base/text/text.h"
 #include "onnx/op_names.h"
@@ -133,6 +134,11 @@ std::string on(Device device, const Op& op) {
   return supported ? "yes" : "";
 }
 
+std::string vmap_of(const Op& op) {
+  if (op.has(Trait::composite)) return "as its parts";
+  return batching_rule(op) ? "yes" : "example by example";
+}
+
 struct Split {
   std::vector<const Op*> pointwise, others;
 };
@@ -176,11 +182,12 @@ std::string page() {
   out << "\n## Roles\n\nEvery op has a CPU column, and no other: there is no CUDA backend yet. "
          "The number behind an ONNX operator is the\n"
          "opset that has it as described; where there is none, the column names what stands for "
-         "it.\n\n| op | gradient | ONNX | CPU |\n|---|---|---|---|\n";
+         "it.\n`vmap` records most ops once for all examples.\n\n"
+         "| op | gradient | vmap | ONNX | CPU |\n|---|---|---|---|---|\n";
   for (const auto* ops : {&all.pointwise, &all.others})
     for (const Op* op : *ops)
-      out << "| `" << op->name() << "` | " << gradient_of(*op) << " | " << onnx_of(*op) << " | "
-          << on({}, *op) << " |\n";
+      out << "| `" << op->name() << "` | " << gradient_of(*op) << " | " << vmap_of(*op) << " | "
+          << onnx_of(*op) << " | " << on({}, *op) << " |\n";
   return out.str();
 }
 
