@@ -10,6 +10,7 @@
 
 #include "suanli/error.h"
 #include "suanli/export.h"
+#include "suanli/half.h"
 
 namespace suanli {
 
@@ -34,8 +35,10 @@ enum class DType : uint8_t {
   f8e5m2,
   i4
 };
-inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32 = DType::i32,
-                       u8 = DType::u8, boolean = DType::boolean;
+inline constexpr DType f64 = DType::f64, f32 = DType::f32, f16 = DType::f16, bf16 = DType::bf16,
+                       i64 = DType::i64, i32 = DType::i32, i16 = DType::i16, i8 = DType::i8,
+                       u64 = DType::u64, u32 = DType::u32, u16 = DType::u16, u8 = DType::u8,
+                       boolean = DType::boolean;
 
 SUANLI_API const char* name(DType dtype);                 ///< "f32", "i64", "bool", …
 SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws ArgumentError if unknown.
@@ -49,6 +52,7 @@ constexpr bool is_integer(DType d) { return d >= DType::i64 && d <= DType::u8; }
 /// with i8 → i16.
 SUANLI_API DType promote(DType a, DType b);
 
+/// The dtype of a C++ type.
 template <class T> struct DTypeOf;
 template <> struct DTypeOf<double> {
   static constexpr DType value = DType::f64;
@@ -56,11 +60,32 @@ template <> struct DTypeOf<double> {
 template <> struct DTypeOf<float> {
   static constexpr DType value = DType::f32;
 };
+template <> struct DTypeOf<float16> {
+  static constexpr DType value = DType::f16;
+};
+template <> struct DTypeOf<bfloat16> {
+  static constexpr DType value = DType::bf16;
+};
 template <> struct DTypeOf<int64_t> {
   static constexpr DType value = DType::i64;
 };
 template <> struct DTypeOf<int32_t> {
   static constexpr DType value = DType::i32;
+};
+template <> struct DTypeOf<int16_t> {
+  static constexpr DType value = DType::i16;
+};
+template <> struct DTypeOf<int8_t> {
+  static constexpr DType value = DType::i8;
+};
+template <> struct DTypeOf<uint64_t> {
+  static constexpr DType value = DType::u64;
+};
+template <> struct DTypeOf<uint32_t> {
+  static constexpr DType value = DType::u32;
+};
+template <> struct DTypeOf<uint16_t> {
+  static constexpr DType value = DType::u16;
 };
 template <> struct DTypeOf<uint8_t> {
   static constexpr DType value = DType::u8;

@@ -36,12 +36,13 @@ class SUANLI_API Tensor {
   Tensor() = default;
   /// A 0-d scalar slot. It takes the dtype of the tensor that it is combined with (alone: f32 or
   /// i64). A program with another number in its place is the same program.
-  template <class S> requires std::is_arithmetic_v<S>
+  template <class S> requires(std::is_arithmetic_v<S> || detail::is_half<S>)
   Tensor(S value) {
+    constexpr bool is_float = std::is_floating_point_v<S> || detail::is_half<S>;
     init_scalar(static_cast<double>(value), static_cast<int64_t>(value),
-                std::is_floating_point_v<S> ? DType::f32
-                : std::is_same_v<S, bool>   ? DType::boolean
-                                            : DType::i64,
+                is_float                  ? DType::f32
+                : std::is_same_v<S, bool> ? DType::boolean
+                                          : DType::i64,
                 !std::is_same_v<S, bool>);
   }
   /// The parameter's current value, differentiable.
@@ -166,8 +167,10 @@ template <class T> constexpr bool holds(int64_t v) {
   else return v <= static_cast<int64_t>(Limits::max()) && v >= -static_cast<int64_t>(Limits::max());
 }
 template <class T> T converted(const Number& n) {
-  static_assert(std::is_arithmetic_v<T>, "item<T>() and to_vector<T>() read numbers");
-  if constexpr (std::is_same_v<T, bool>) {
+  static_assert(std::is_arithmetic_v<T> || is_half<T>, "item<T>() and to_vector<T>() read numbers");
+  if constexpr (is_half<T>) {
+    return n.is_float ? T(n.real) : T(n.integer);
+  } else if constexpr (std::is_same_v<T, bool>) {
     return n.is_float ? n.real != 0 : n.integer != 0;
   } else {
     if (!(n.is_float ? holds<T>(n.real) : holds<T>(n.integer))) throw_not_held(n);

@@ -4,28 +4,20 @@
 #include <cmath>
 #include <utility>
 
-#include "base/core/half.h"
 #include "base/text/text.h"
 
 namespace suanli::nn {
 
 namespace {
 
-struct F16 {
-  uint16_t bits;
-};
-struct BF16 {
-  uint16_t bits;
-};
-
 template <class T> T number(T value) { return value; }
-float number(F16 value) { return float_from_f16(value.bits); }
-float number(BF16 value) { return float_from_bf16(value.bits); }
+float number(float16 value) { return value; }
+float number(bfloat16 value) { return value; }
 
 /// Writes one value as To; false where To cannot hold it. Floats are rounded, whole numbers have to
 /// be exact.
 template <class To, class From> bool store(From from, To& to) {
-  if constexpr (std::is_floating_point_v<To>) {
+  if constexpr (std::is_floating_point_v<To> || suanli::detail::is_half<To>) {
     to = static_cast<To>(from);
     return true;
   } else if constexpr (std::is_floating_point_v<From>) {
@@ -57,8 +49,8 @@ template <class To> Convert converter_to(DType from) {
   switch (from) {
     case DType::f64: return convert<To, double>;
     case DType::f32: return convert<To, float>;
-    case DType::f16: return convert<To, F16>;
-    case DType::bf16: return convert<To, BF16>;
+    case DType::f16: return convert<To, float16>;
+    case DType::bf16: return convert<To, bfloat16>;
     case DType::i64: return convert<To, int64_t>;
     case DType::i32: return convert<To, int32_t>;
     case DType::i16: return convert<To, int16_t>;
@@ -75,6 +67,8 @@ template <class To> Convert converter_to(DType from) {
 Convert converter(bool counter, DType from, DType to) {
   if (is_float(from) && to == DType::f32) return converter_to<float>(from);
   if (is_float(from) && to == DType::f64) return converter_to<double>(from);
+  if (is_float(from) && to == DType::f16) return converter_to<float16>(from);
+  if (is_float(from) && to == DType::bf16) return converter_to<bfloat16>(from);
   if (counter && to == DType::i64) return converter_to<int64_t>(from);
   return nullptr;
 }

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <ostream>
 
-#include "base/core/half.h"
 #include "base/text/text.h"
 #include "suanli/tensor.h"
 
@@ -26,8 +25,8 @@ std::string element(const void* data, DType dtype, int64_t i) {
   switch (dtype) {
     case DType::f64: return general(at(double{}), 10);
     case DType::f32: return general(static_cast<double>(at(float{})), 6);
-    case DType::f16: return general(static_cast<double>(float_from_f16(at(uint16_t{}))), 4);
-    case DType::bf16: return general(static_cast<double>(float_from_bf16(at(uint16_t{}))), 3);
+    case DType::f16: return general(static_cast<double>(static_cast<float>(at(float16{}))), 4);
+    case DType::bf16: return general(static_cast<double>(static_cast<float>(at(bfloat16{}))), 3);
     case DType::i64: return str(at(int64_t{}));
     case DType::i32: return str(at(int32_t{}));
     case DType::i16: return str(static_cast<int>(at(int16_t{})));

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <limits>
 
-#include "base/core/half.h"
 #include "base/text/text.h"
 #include "base/threads/slab.h"
 #include "runtime/backend.h"
@@ -367,9 +366,9 @@ detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
     case DType::f64: return real(static_cast<const double*>(data)[i]);
     case DType::f32: return real(static_cast<double>(static_cast<const float*>(data)[i]));
     case DType::f16:
-      return real(static_cast<double>(float_from_f16(static_cast<const uint16_t*>(data)[i])));
+      return real(static_cast<double>(static_cast<float>(static_cast<const float16*>(data)[i])));
     case DType::bf16:
-      return real(static_cast<double>(float_from_bf16(static_cast<const uint16_t*>(data)[i])));
+      return real(static_cast<double>(static_cast<float>(static_cast<const bfloat16*>(data)[i])));
     case DType::i64: return integer(static_cast<const int64_t*>(data)[i]);
     case DType::i32: return integer(static_cast<const int32_t*>(data)[i]);
     case DType::i16: return integer(static_cast<const int16_t*>(data)[i]);

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <limits>
 
-#include "base/core/half.h"
 #include "support/errors.h"
 
 namespace suanli {
@@ -28,16 +27,17 @@ double by_definition(uint32_t bits, int exponent_bits, int fraction_bits) {
 TEST(NarrowFloats, EveryValueIsItsDefinitions) {
   for (uint32_t bits = 0; bits < 65536; ++bits) {
     const auto word = static_cast<uint16_t>(bits);
-    for (auto [value, expected] : {std::pair(float_from_f16(word), by_definition(bits, 5, 10)),
-                                   std::pair(float_from_bf16(word), by_definition(bits, 8, 7))}) {
+    for (auto [value, expected] :
+         {std::pair(detail::float_from_f16(word), by_definition(bits, 5, 10)),
+          std::pair(detail::float_from_bf16(word), by_definition(bits, 8, 7))}) {
       if (std::isnan(expected)) ASSERT_TRUE(std::isnan(value)) << bits;
       else ASSERT_EQ(static_cast<double>(value), expected) << bits;
       ASSERT_EQ(std::signbit(value), bits >= 32768) << bits;
     }
   }
   // Payloads of NaNs stay, as PyTorch's conversion keeps them.
-  EXPECT_EQ(std::bit_cast<uint32_t>(float_from_f16(0xfd01)), 0xffa02000u);
-  EXPECT_EQ(std::bit_cast<uint32_t>(float_from_bf16(0x7f81)), 0x7f810000u);
+  EXPECT_EQ(std::bit_cast<uint32_t>(detail::float_from_f16(0xfd01)), 0xffa02000u);
+  EXPECT_EQ(std::bit_cast<uint32_t>(detail::float_from_bf16(0x7f81)), 0x7f810000u);
 }
 
 Tensor of_words(const std::vector<uint16_t>& words, DType dtype) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/core/half.h"
 #include "base/text/text.h"
 
 namespace suanli {
@@ -27,8 +26,10 @@ template <class To> double first_unfit(const Tensor& t) {
   switch (t.dtype()) {
     case DType::f32: return first_unfit<To, float>(t, [](float v) { return v; });
     case DType::f64: return first_unfit<To, double>(t, [](double v) { return v; });
-    case DType::f16: return first_unfit<To, uint16_t>(t, float_from_f16);
-    case DType::bf16: return first_unfit<To, uint16_t>(t, float_from_bf16);
+    case DType::f16:
+      return first_unfit<To, float16>(t, [](float16 v) { return static_cast<float>(v); });
+    case DType::bf16:
+      return first_unfit<To, bfloat16>(t, [](bfloat16 v) { return static_cast<float>(v); });
     default: return 0;
   }
 }
