@@ -26,13 +26,12 @@ constexpr const char* kSaveAgain = "Save it again with numpy.save or numpy.savez
 
 struct Type {
   std::string_view name;
-  DType dtype;   // what it becomes
-  size_t width;  // of a value in the file
+  DType dtype;
 };
-constexpr Type kTypes[] = {{"u1", DType::u8, 1},  {"i1", DType::i8, 1},      {"i2", DType::i16, 2},
-                           {"i4", DType::i32, 4}, {"i8", DType::i64, 8},     {"f4", DType::f32, 4},
-                           {"f8", DType::f64, 8}, {"b1", DType::boolean, 1}, {"u2", DType::i32, 2},
-                           {"u4", DType::i64, 4}, {"u8", DType::i64, 8},     {"f2", DType::f32, 2}};
+constexpr Type kTypes[] = {{"u1", DType::u8},  {"i1", DType::i8},      {"i2", DType::i16},
+                           {"i4", DType::i32}, {"i8", DType::i64},     {"f4", DType::f32},
+                           {"f8", DType::f64}, {"b1", DType::boolean}, {"u2", DType::u16},
+                           {"u4", DType::u32}, {"u8", DType::u64},     {"f2", DType::f16}};
 
 /// The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
 /// Returns the text behind a key.
@@ -98,27 +97,17 @@ std::vector<uint8_t> row_major(const std::vector<uint8_t>& bytes, const Shape& s
   return out;
 }
 
-/// Values of a type that DType lacks as those of the next larger one.
-template <class From, class To, class F> std::vector<uint8_t> converted(
-    const std::vector<uint8_t>& bytes, F&& convert) {
-  std::vector<uint8_t> out(bytes.size() / sizeof(From) * sizeof(To));
-  for (size_t i = 0; i < bytes.size() / sizeof(From); ++i) {
+template <class From, class To, class F> void convert(NpyArray& array, F&& convert_one) {
+  const size_t n = array.bytes.size() / sizeof(From);
+  std::vector<uint8_t> out(n * sizeof(To));
+  for (size_t i = 0; i < n; ++i) {
     From v;
-    std::memcpy(&v, bytes.data() + i * sizeof(From), sizeof(From));
-    const To to = convert(v);
+    std::memcpy(&v, array.bytes.data() + i * sizeof(From), sizeof(From));
+    const To to = convert_one(v);
     std::memcpy(out.data() + i * sizeof(To), &to, sizeof(To));
   }
-  return out;
-}
-
-float float_of_half(uint16_t half) {
-  const int exponent = half >> 10 & 31, fraction = half & 1023;
-  const float size = exponent == 31 ? (fraction == 0 ? std::numeric_limits<float>::infinity()
-                                                     : std::numeric_limits<float>::quiet_NaN())
-                     : exponent == 0
-                         ? std::ldexp(static_cast<float>(fraction), -24)
-                         : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
-  return half & 0x8000 ? -size : size;
+  array.bytes = std::move(out);
+  array.dtype = dtype_of<To>;
 }
 
 template <class T> double number_at(const uint8_t* bytes, int64_t i) {
@@ -139,6 +128,24 @@ double NpyArray::at(int64_t i) const {
     case DType::i64: return number_at<int64_t>(bytes.data(), i);
     case DType::f32: return number_at<float>(bytes.data(), i);
     default: return number_at<double>(bytes.data(), i);
+  }
+}
+
+void widen(NpyArray& array, const std::string& place) {
+  switch (array.dtype) {
+    case DType::f16:
+      return convert<float16, float>(array, [](float16 v) { return static_cast<float>(v); });
+    case DType::u16:
+      return convert<uint16_t, int32_t>(array, [](uint16_t v) { return int32_t{v}; });
+    case DType::u32:
+      return convert<uint32_t, int64_t>(array, [](uint32_t v) { return int64_t{v}; });
+    case DType::u64:
+      return convert<uint64_t, int64_t>(array, [&](uint64_t v) {
+        if (v > static_cast<uint64_t>(INT64_MAX))
+          refuse(place, str("the value ", v), "at most 2^63 − 1");
+        return static_cast<int64_t>(v);
+      });
+    default: return;
   }
 }
 
@@ -163,7 +170,7 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   const Header header = parse(text, here());
 
   NpyArray array{.dtype = header.type.dtype, .shape = header.shape, .bytes = {}};
-  const size_t width = header.type.width;
+  const auto width = static_cast<size_t>(itemsize(header.type.dtype));
   int64_t bytes = static_cast<int64_t>(width);
   bool overflow = false;
   for (int64_t d : header.shape) overflow = overflow || __builtin_mul_overflow(bytes, d, &bytes);
@@ -182,18 +189,6 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
       std::reverse(array.bytes.data() + i, array.bytes.data() + i + width);
   if (header.fortran && header.shape.rank() > 1)
     array.bytes = row_major(array.bytes, header.shape, width);
-  const std::string_view name = header.type.name;
-  if (name == "u2")
-    array.bytes = converted<uint16_t, int32_t>(array.bytes, [](uint16_t v) { return int32_t{v}; });
-  if (name == "u4")
-    array.bytes = converted<uint32_t, int64_t>(array.bytes, [](uint32_t v) { return int64_t{v}; });
-  if (name == "f2") array.bytes = converted<uint16_t, float>(array.bytes, float_of_half);
-  if (name == "u8")
-    array.bytes = converted<uint64_t, int64_t>(array.bytes, [&](uint64_t v) {
-      if (v > static_cast<uint64_t>(INT64_MAX))
-        refuse(here(), str("the value ", v), "at most 2^63 − 1");
-      return static_cast<int64_t>(v);
-    });
   return array;
 }
 

@@ -10,12 +10,16 @@
 namespace suanli::data {
 
 struct NpyArray {
-  /// u8, i8, i16, i32, i64, f32, f64 or boolean; others as the next larger one.
+  /// An integer or float dtype, or boolean.
   DType dtype = DType::u8;
   Shape shape;
   std::vector<uint8_t> bytes;  ///< Row-major, in this machine's byte order, whatever the file has.
   double at(int64_t i) const;  ///< Value i of them as a number.
 };
+
+/// Values of f16, u16, u32 and u64 as f32, i32, i64 and i64. Throws IoError for a u64 that i64 does
+/// not hold; `place` names the array.
+void widen(NpyArray& array, const std::string& place);
 
 /// read(out, count) gives the next `count` bytes, exactly, or throws; `size` of them there are;
 /// here() names the place reached, "x.npy: byte 12". Throws IoError: no .npy, objects and other

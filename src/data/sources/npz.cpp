@@ -44,9 +44,11 @@ class Archive {
   NpyArray read(const std::string& name) {
     const ZipMember& member = *zip_.find(name + ".npy");
     zip_.start(member);
-    return read_npy(
+    NpyArray array = read_npy(
         member.size, [&](void* out, size_t count) { zip_.read(out, count); },
         [&] { return zip_.here(); });
+    widen(array, zip_.here());
+    return array;
   }
   /// The names of all arrays.
   std::vector<std::string> arrays() const {
