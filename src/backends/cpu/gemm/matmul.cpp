@@ -5,75 +5,14 @@
 
 #include "backends/cpu/fused/epilogue.h"
 #include "backends/cpu/gemm/gemm.h"
+#include "backends/cpu/gemm/matmul.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
-#include "base/text/text.h"
 #include "base/threads/thread_pool.h"
-#include "ops/schema/attributes.h"
 
 namespace suanli::cpu {
 namespace {
-
-/// A matmul as a loop over equal products. Strides count elements; those of a broadcast operand are
-/// 0.
-struct Product {
-  struct Axis {
-    int64_t size, a, b;
-  };
-
-  Product(const Shape& a_shape, const Shape& b_shape, const Shape& out, const MatmulAttr& attr)
-      : a_transposed(attr.transpose_a), b_transposed(attr.transpose_b) {
-    const int rank = out.rank();
-    m = out[rank - 2];
-    n = out[rank - 1];
-    k = a_shape[a_shape.rank() - (attr.transpose_a ? 2 : 1)];
-    int64_t a_stride = m * k, b_stride = k * n;
-    for (int i = 3; i <= rank; ++i) {  // leading axes, the last one first
-      const int64_t size = out[rank - i],
-                    a_size = i <= a_shape.rank() ? a_shape[a_shape.rank() - i] : 1,
-                    b_size = i <= b_shape.rank() ? b_shape[b_shape.rank() - i] : 1;
-      const Axis axis{size, a_size == 1 ? 0 : a_stride, b_size == 1 ? 0 : b_stride};
-      a_stride *= a_size;
-      b_stride *= b_size;
-      if (size == 1) continue;
-      if (!outer.empty() && axis.a == outer.back().a * outer.back().size &&
-          axis.b == outer.back().b * outer.back().size)
-        outer.back().size *= size;
-      else outer.push_back(axis);
-    }
-    if (outer.empty()) return;
-    // one b for all: a taller product
-    if (outer[0].b == 0 && !attr.transpose_a && outer[0].a == m * k) {
-      m *= outer[0].size;
-      outer.erase(outer.begin());
-    }
-  }
-
-  int64_t products() const {
-    int64_t all = 1;
-    for (const Axis& axis : outer) all *= axis.size;
-    return all;
-  }
-  double flops() const {
-    return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) *
-           static_cast<double>(products());
-  }
-  /// Where the operands of one of them begin.
-  std::pair<int64_t, int64_t> at(int64_t product) const {
-    std::pair<int64_t, int64_t> begin{0, 0};
-    for (const Axis& axis : outer) {
-      begin.first += product % axis.size * axis.a;
-      begin.second += product % axis.size * axis.b;
-      product /= axis.size;
-    }
-    return begin;
-  }
-
-  int64_t m, n, k;
-  bool a_transposed, b_transposed;
-  std::vector<Axis> outer;  // the innermost first
-};
 
 /// Our own product (gemm.h), for every step of the outer loops. Many products are shared out among
 /// the threads, each by one thread; few take all threads, one after the other.
@@ -168,6 +107,7 @@ class Zeros final : public Kernel {
 std::unique_ptr<Kernel> make(const Step& whole) {
   const Step step = whole.alone();
   const DType dtype = step.out[0].dtype;
+  if (dtype == DType::bf16) return make_bf16_matmul(step);
   if ((dtype != DType::f32 && dtype != DType::f64) || step.in[0].dtype != dtype ||
       step.in[1].dtype != dtype)
     return nullptr;

@@ -49,6 +49,7 @@ const struct LifeOfOneDnn {
     }
     const Desc rows({4, 4}, f32, Tag::ab), columns({4, 4}, f32, Tag::ba);
     dnnl::reorder::primitive_desc(engine, rows, engine, columns);
+    dnnl::matmul::primitive_desc(engine, rows, columns, rows);
   }
 // also before objects of a program that links the library's objects
 } life_of_onednn [[gnu::init_priority(1000)]];
