@@ -106,8 +106,8 @@ SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 struct MatmulOptions {
   bool transpose_a = false, transpose_b = false;  ///< Reads the last two dimensions swapped.
 };
-/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading dimensions broadcast. f32, f64;
-/// f32 accumulates in f32.
+/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading dimensions broadcast. Float
+/// dtypes; f16, bf16 and f32 accumulate in f32.
 SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 struct ConvOptions {
@@ -117,8 +117,8 @@ struct ConvOptions {
 /// y[n,o,p,q] = Σ_{c,r,s} x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] +
 /// b[o].
 /// x [N, C, H, W], w [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q] with P = ⌊(H + 2·pad −
-/// dilation·(R−1) − 1)/stride⌋ + 1. f32, f64. Throws ShapeError if channels, groups or kernel do
-/// not fit, ArgumentError for an option below its least value.
+/// dilation·(R−1) − 1)/stride⌋ + 1. Float dtypes. Throws ShapeError if channels, groups or kernel
+/// do not fit, ArgumentError for an option below its least value.
 SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {},
                          const ConvOptions& options = {});
 
@@ -190,7 +190,7 @@ SUANLI_API Tensor one_hot(const Tensor& index, int64_t num_classes, DType dtype 
 // ---- normalization ------------------------------------------------------------------------------
 /// (x − mean)/√(variance + eps) · weight + bias, with mean and variance (divided by n) over x's
 /// last axes, as many as weight has (Ba et al. 2016). weight and bias have the shape of these axes;
-/// bias may be undefined. f32, f64; all have the same dtype.
+/// bias may be undefined. Float dtypes; all have the same dtype.
 SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                              double eps = 1e-5);
 
@@ -204,8 +204,8 @@ struct AttentionOptions {
   Tensor offset = {};
 };
 /// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D] with the same
-/// leading axes → [.., T, D]. f32, f64. No T × S matrix is ever in memory: the gradient recomputes
-/// the probabilities tile by tile.
+/// leading axes → [.., T, D]. Float dtypes. No T × S matrix is ever in memory: the gradient
+/// recomputes the probabilities tile by tile.
 SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                                const AttentionOptions& options = {});
 /// The same for `num_heads` heads that lie side by side, as one Linear gives them: qkv

@@ -145,9 +145,9 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
 
 namespace {
 /// Runs the shape rule of a call that is not recorded under its own name. Returns the attributes as
-/// the rule completed them.
+/// the rule completed them, and the dtype of the first result.
 Attr checked(const OpSchema& schema, std::span<const Tensor* const> inputs, const Attr& attr,
-             const Shape* shape) {
+             const Shape* shape, DType* dtype = nullptr) {
   const int n = static_cast<int>(inputs.size());
   Node* probe = new_node(kOpLeaf, n, schema.n_results());
   probe->attr = attr;
@@ -169,10 +169,12 @@ Attr checked(const OpSchema& schema, std::span<const Tensor* const> inputs, cons
     throw;
   }
   const Attr completed = probe->attr;
+  if (dtype) *dtype = probe->out(0).dtype;
   release_node(probe);
   return completed;
 }
 
+/// A composite that computes with 16-bit floats does so in f32: its result alone is rounded.
 Tensor compose(const Op& op, std::span<const Tensor* const> inputs, const Attr& attr,
                const Shape* shape) {
   Composite call(op, inputs, attr, shape);
@@ -181,15 +183,22 @@ Tensor compose(const Op& op, std::span<const Tensor* const> inputs, const Attr& 
   Tensor near[kNear];
   std::vector<Tensor> far(inputs.size() > kNear ? inputs.size() : 0);
   Tensor* const given = far.empty() ? near : far.data();
-  for (size_t i = 0; i < inputs.size(); ++i) given[i] = *inputs[i];
-  return call.end(
-      rules_of(op.id()).decompose(std::span<const Tensor>(given, inputs.size()), call.attr()));
+  bool widened = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const DType in = inputs[i]->dtype();
+    const bool widens = contains(kHalfDTypes, in) && !op.has(Trait::move);
+    given[i] = widens ? cast(*inputs[i], wide_dtype(in)) : *inputs[i];
+    widened |= widens;
+  }
+  const Tensor result =
+      rules_of(op.id()).decompose(std::span<const Tensor>(given, inputs.size()), call.attr());
+  return call.end(widened ? cast(result, call.dtype()) : result);
 }
 }  // namespace
 
 Composite::Composite(const Op& op, std::span<const Tensor* const> inputs, const Attr& attr,
                      const Shape* shape)
-    : attr_(checked(op.schema(), inputs, attr, shape)), note_(op.id(), attr_, inputs) {}
+    : attr_(checked(op.schema(), inputs, attr, shape, &dtype_)), note_(op.id(), attr_, inputs) {}
 
 Tensor Composite::end(Tensor result) {
   note_.end({&result, 1});

@@ -96,10 +96,13 @@ class Composite {
             const Shape* shape = nullptr);
   /// As the shape rule completed them.
   const Attr& attr() const { return attr_; }
+  /// That of the composite's result.
+  DType dtype() const { return dtype_; }
   /// The parts are recorded: `result` is the composite's.
   Tensor end(Tensor result);
 
  private:
+  DType dtype_{};
   Attr attr_;
   Calls::Open note_;
 };

@@ -54,8 +54,17 @@ const bool installed = [] {
 template <class T> int64_t first_not_finite(const void* data, int64_t n) {
   const T* x = static_cast<const T*>(data);
   for (int64_t i = 0; i < n; ++i)
-    if (!std::isfinite(x[i])) return i;
+    if (!std::isfinite(static_cast<double>(x[i]))) return i;
   return -1;
+}
+int64_t first_not_finite(const void* data, DType dtype, int64_t n) {
+  switch (dtype) {
+    case DType::f64: return first_not_finite<double>(data, n);
+    case DType::f32: return first_not_finite<float>(data, n);
+    case DType::f16: return first_not_finite<float16>(data, n);
+    case DType::bf16: return first_not_finite<bfloat16>(data, n);
+    default: return -1;
+  }
 }
 
 /// Throws NumericError for the first NaN or infinity. The error names the op, the module and the
@@ -64,12 +73,9 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
   for (size_t r = 0; r < s.step.out.size(); ++r) {
     const ValueDesc& d = s.step.out[r];
     const int64_t n = d.shape.numel();
-    const int64_t at = d.dtype == DType::f32   ? first_not_finite<float>(out[r], n)
-                       : d.dtype == DType::f64 ? first_not_finite<double>(out[r], n)
-                                               : -1;
+    const int64_t at = first_not_finite(out[r], d.dtype, n);
     if (at < 0) continue;
-    const double v = d.dtype == DType::f32 ? static_cast<const float*>(out[r])[at]
-                                           : static_cast<const double*>(out[r])[at];
+    const double v = detail::number_at(out[r], d.dtype, static_cast<size_t>(at)).real;
     const int64_t samples = d.shape.rank() ? d.shape[0] : 1, row = samples ? n / samples : 1;
     throw NumericError(
         {.op = op_of(s.step.op).name(),

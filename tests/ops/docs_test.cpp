@@ -34,7 +34,7 @@ struct NamedSet {
 };
 constexpr NamedSet kSets[] = {
     {"float", kFloatDTypes},        {"integral", kIntegralDTypes}, {"computed", kComputedDTypes},
-    {"number", kPointwiseDTypes},   {"cast", kConvertedDTypes},    {"any", kEveryDType},
+    {"number", kNumberDTypes},    {"any", kEveryDType},
     {"up to 8 bytes", kUpTo8Bytes},
 };
 

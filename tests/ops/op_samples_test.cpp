@@ -8,6 +8,7 @@
 
 #include "ops/more_samples.h"
 #include "support/extreme_arguments.h"
+#include "support/float_dtypes.h"
 #include "support/op_harness.h"
 #include "support/special_values.h"
 
@@ -40,6 +41,17 @@ TEST_P(OpSamples, SpecialValues) {
     for (size_t i = 0; i < samples.size(); ++i) {
       SCOPED_TRACE("sample " + std::to_string(i));
       check_special_values(*op, samples[i], static_cast<int>(i));
+    }
+  }
+}
+
+TEST_P(OpSamples, EveryFloatDType) {
+  for (const Op* op : all_ops()) {
+    if (op->name() != GetParam()) continue;
+    const auto samples = samples_of(*op);
+    for (size_t i = 0; i < samples.size(); ++i) {
+      SCOPED_TRACE("sample " + std::to_string(i));
+      check_float_dtypes(*op, samples[i], static_cast<int>(i));
     }
   }
 }

@@ -548,8 +548,8 @@ const char* name(Mode mode) {
       "shape",       "error",        "value",          "inputs unchanged",
       "first-order", "second-order", "one kernel",     "f32 gradients",
       "saved",       "cold = eager", "planned = cold", "threads",
-      "in place",    "decompose",    "special values", "dtypes",
-      "tunings"};
+      "in place",    "decompose",    "special values", "float dtypes",
+      "dtypes",      "tunings"};
   static_assert(std::size(names) == static_cast<size_t>(Mode::count));
   return names[static_cast<size_t>(mode)];
 }

@@ -31,6 +31,7 @@ enum class Mode {
   in_place,
   decompose,  // the composite of simpler ops gives the same
   special,  // NaN of several payloads and infinities among the inputs: see special_values.h
+  float_dtypes,  // in f64, f32, f16 and bf16: see float_dtypes.h
   dtypes,  // of every dtype: computed, or refused at the call: see special_values.h
   tunings,  // tuned with the least and the most values there can be: the same bits
   count

@@ -9,43 +9,49 @@ namespace suanli::test {
 
 namespace {
 
-template <class T> void append_values(Array& a, const void* data) {
-  const T* p = static_cast<const T*>(data);
-  a.v.assign(p, p + a.shape.numel());
-}
-template <class T> Tensor stored(const Array& a) {
-  std::vector<T> values;
-  for (Real v : a.v) values.push_back(static_cast<T>(v));
-  return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), a.shape,
-                           a.dtype);
+/// Calls f with a value of the C++ type of a dtype.
+template <class F> void with_type(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f64: return f(double{});
+    case DType::f32: return f(float{});
+    case DType::f16: return f(float16{});
+    case DType::bf16: return f(bfloat16{});
+    case DType::i64: return f(int64_t{});
+    case DType::i32: return f(int32_t{});
+    case DType::i16: return f(int16_t{});
+    case DType::i8: return f(int8_t{});
+    case DType::u64: return f(uint64_t{});
+    case DType::u32: return f(uint32_t{});
+    case DType::u16: return f(uint16_t{});
+    case DType::u8:
+    case DType::boolean: return f(uint8_t{});
+    default: throw StateError(Fault{.op = "with_type", .given = name(dtype)});
+  }
 }
 
 }  // namespace
 
 Tensor to_tensor(const Array& a) {
-  switch (a.dtype) {
-    case DType::f64: return stored<double>(a);
-    case DType::f32: return stored<float>(a);
-    case DType::i64: return stored<int64_t>(a);
-    case DType::i32: return stored<int32_t>(a);
-    case DType::u8:
-    case DType::boolean: return stored<uint8_t>(a);
-    default: throw StateError(Fault{.op = "to_tensor", .given = name(a.dtype)});
-  }
+  Tensor t;
+  with_type(a.dtype, [&]<class T>(T) {
+    std::vector<T> values;
+    for (Real v : a.v)
+      if constexpr (detail::is_half<T>) values.push_back(static_cast<double>(v));
+      else values.push_back(static_cast<T>(v));
+    t = tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), a.shape,
+                          a.dtype);
+  });
+  return t;
 }
 
 Array to_array(const Tensor& t) {
   Array a{t.shape(), t.dtype(), {}, {}};
-  const void* data = detail::host_data(t, t.dtype());
-  switch (t.dtype()) {
-    case DType::f64: append_values<double>(a, data); break;
-    case DType::f32: append_values<float>(a, data); break;
-    case DType::i64: append_values<int64_t>(a, data); break;
-    case DType::i32: append_values<int32_t>(a, data); break;
-    case DType::u8:
-    case DType::boolean: append_values<uint8_t>(a, data); break;
-    default: throw StateError(Fault{.op = "to_array", .given = name(t.dtype())});
-  }
+  with_type(t.dtype(), [&]<class T>(T) {
+    const T* p = static_cast<const T*>(detail::host_data(t, t.dtype()));
+    for (int64_t i = 0; i < a.shape.numel(); ++i)
+      if constexpr (detail::is_half<T>) a.v.push_back(static_cast<float>(p[i]));
+      else a.v.push_back(static_cast<Real>(p[i]));
+  });
   return a;
 }
 

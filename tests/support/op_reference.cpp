@@ -278,10 +278,10 @@ std::vector<uint32_t> words(const Call& c, size_t count) {
       w.push_back(word);
   return w;
 }
-/// n numbers in [0, 1): of the top 24 bits of one word (f32), or of the top 53 of two, low word
-/// first (f64).
+/// n numbers in [0, 1): of the top 24 bits of one word, or for f64 of the top 53 of two, low word
+/// first.
 std::vector<Real> uniform01(const Call& c, DType dtype, size_t n) {
-  const bool single = dtype == DType::f32;
+  const bool single = dtype != DType::f64;
   const auto w = words(c, single ? n : 2 * n);
   std::vector<Real> u(n);
   for (size_t i = 0; i < n; ++i)

@@ -77,10 +77,11 @@ inline int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t pad
   return count;
 }
 
-/// bool < u8 < i32 < i64 < f32 < f64: the wider of two. (The samples hold no others.)
+/// bool < u8 < i32 < i64 < f16 < bf16 < f32 < f64: the wider of two. (The samples hold no others,
+/// and never f16 with bf16.)
 inline int width(DType d) {
-  constexpr DType order[] = {DType::boolean, DType::u8,  DType::i32,
-                             DType::i64,     DType::f32, DType::f64};
+  constexpr DType order[] = {DType::boolean, DType::u8,   DType::i32, DType::i64,
+                             DType::f16,     DType::bf16, DType::f32, DType::f64};
   return static_cast<int>(std::find(std::begin(order), std::end(order), d) - std::begin(order));
 }
 inline DType wider(DType a, DType b) { return width(a) < width(b) ? b : a; }

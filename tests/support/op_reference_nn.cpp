@@ -82,7 +82,7 @@ void add_loss(Array& y, Real share, Real x, const LogSum& s) {
 std::vector<Array> cross_entropy(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];
   const int64_t rows = x.shape[0];
-  Array y = sums({}, x.dtype), row_sums = filled({2, rows}, x.dtype);
+  Array y = sums({}, x.dtype), row_sums = filled({2, rows}, wide_dtype(x.dtype));
   row_sums.scale.assign(row_sums.v.size(), 1);
   for (int64_t n = 0; n < rows; ++n) {
     const LogSum s = log_sum_of_row(x, n);
@@ -282,7 +282,7 @@ std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, cons
                                     const Array& k, const Array& v, const Shape& y_shape,
                                     const Shape& sums_shape, int64_t offset = 0) {
   Array y = sums(y_shape, q.dtype),
-        all = filled(sums_shape, q.dtype, -std::numeric_limits<Real>::infinity());
+        all = filled(sums_shape, wide_dtype(q.dtype), -std::numeric_limits<Real>::infinity());
   const size_t half = all.v.size() / 2;  // the largest scores, then the logarithms
   auto row = [&](int64_t head, int64_t i) { return static_cast<size_t>(head * h.queries + i); };
   auto largest = [&](int64_t head, int64_t i, int64_t, Real score, Real) {

@@ -77,6 +77,20 @@ template <class F> bool with_type(DType dtype, F&& f) {
   }
 }
 
+/// The same for every dtype of kNumberDTypes.
+template <class F> bool with_number(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f16: f(float16{}); return true;
+    case DType::bf16: f(bfloat16{}); return true;
+    case DType::i16: f(int16_t{}); return true;
+    case DType::i8: f(int8_t{}); return true;
+    case DType::u64: f(uint64_t{}); return true;
+    case DType::u32: f(uint32_t{}); return true;
+    case DType::u16: f(uint16_t{}); return true;
+    default: return with_type(dtype, f);
+  }
+}
+
 /// `v` as a T; of a float that an integer T does not hold the nearest one, of NaN 0, as cast does.
 template <class T, class V> T saturated(V v) {
   if constexpr (std::is_floating_point_v<V> && std::is_integral_v<T>) {
@@ -93,7 +107,11 @@ template <class T, class V> T saturated(V v) {
 /// One scalar operand, a slot (f64 or i64) or a 0-d tensor, as a number of type T.
 template <class T> T read_scalar(const void* p, DType dtype) {
   T value{};
-  with_type(dtype, [&](auto t) { value = saturated<T>(*static_cast<const decltype(t)*>(p)); });
+  with_number(dtype, [&]<class V>(V) {
+    const V v = *static_cast<const V*>(p);
+    if constexpr (suanli::detail::is_half<V>) value = saturated<T>(static_cast<float>(v));
+    else value = saturated<T>(v);
+  });
   return value;
 }
 inline double read_real(const void* p, DType dtype) { return read_scalar<double>(p, dtype); }

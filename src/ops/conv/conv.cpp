@@ -77,7 +77,7 @@ Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const Conv
 const Op conv2d_op{OpSchema{
     .name = "conv2d",
     .doc = "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and "
-           "optional bias [O] → [N, O, P, Q]. f32, f64.",
+           "optional bias [O] → [N, O, P, Q]. Float dtypes.",
     .inputs = {"input", "weight", {"bias", InputSpec::optional}},
     .attributes = &attribute_type<ConvAttr>(),
     .traits = Trait::contraction,

@@ -123,7 +123,7 @@ const Op mean_pool2d_op{OpSchema{
     .name = "mean_pool2d",
     .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q] for a given P×Q; zeros outside "
            "the plane count. avg_pool2d and adaptive_avg_pool2d use it for windows that overlap or "
-           "leave a remainder. f32, f64.",
+           "leave a remainder. Float dtypes.",
     .inputs = {"input"},
     .attributes = &attribute_type<MeanPoolAttr>(),
     .required = "kernel, stride, padding, height, width",
@@ -150,7 +150,7 @@ const RegisterRules mean_pool2d_rules{OpRules{
 const Op mean_pool2d_grad_op{OpSchema{
     .name = "mean_pool2d_grad",
     .doc = "Gradient of mean_pool2d in the requested shape [N, C, H, W]: each element is the sum "
-           "of g [N, C, P, Q] over its windows, each divided as in its mean. f32, f64.",
+           "of g [N, C, P, Q] over its windows, each divided as in its mean. Float dtypes.",
     .inputs = {"gradient"},
     .attributes = &attribute_type<MeanPoolAttr>(),
     .required = "kernel, stride, padding, height, width",

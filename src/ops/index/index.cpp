@@ -26,6 +26,7 @@ const Op gather_op{OpSchema{
     .attributes = &attribute_type<DimAttr>(),
     .required = "dim",
     .traits = Trait::move,
+    .dtypes = kUpTo8Bytes,
     .infer =
         [](Infer& c) {
           check_index(c, c.shape(0), c.attr<DimAttr>().dim);
@@ -147,7 +148,8 @@ const Op flip_op{OpSchema{
     .inputs = {"input"},
     .attributes = &attribute_type<DimAttr>(),
     .required = "dim",
-    .traits = Trait::composite,
+    .traits = Trait::composite | Trait::move,
+    .dtypes = kUpTo8Bytes,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
 }};
 const RegisterRules flip_rules{OpRules{

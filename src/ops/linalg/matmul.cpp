@@ -8,8 +8,8 @@ namespace suanli {
 const Op matmul_op{OpSchema{
     .name = "matmul",
     .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be "
-           "read with its last two axes swapped. f32, "
-           "f64.",
+           "read with its last two axes swapped. "
+           "Float dtypes; f16 and bf16 are added in f32.",
     .inputs = {"a", "b"},
     .attributes = &attribute_type<MatmulAttr>(),
     .traits = Trait::contraction,

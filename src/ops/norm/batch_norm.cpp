@@ -159,7 +159,11 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   if (!statistics) return record(batch_norm_op, {&x, &weight, &bias}, NormAttr{eps});
   const Tensor* const inputs[] = {&x, &weight, &bias};
   Composite call(batch_norm_op, inputs, NormAttr{eps});
-  return call.end(train_batch_norm(x, weight, bias, eps, statistics));
+  const DType dtype = x.dtype(), wide = wide_dtype(dtype);
+  const Tensor y =
+      train_batch_norm(cast(x, wide), cast(weight, wide), cast(bias, wide), eps, statistics);
+  *statistics = {cast(statistics->mean, dtype), cast(statistics->variance, dtype)};
+  return call.end(cast(y, dtype));
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,

@@ -27,7 +27,8 @@ struct Standardized {
   Tensor x, scale;  // (x − mean) · scale, and scale = 1/√(variance + eps)
 };
 
-Standardized standardized(const Tensor& x, const Dims& axes, double eps) {
+Standardized standardized(const Tensor& given, const Dims& axes, double eps) {
+  const Tensor x = cast(given, wide_dtype(given.dtype()));
   Tensor centered = x - mean(x, axes, true),
          scale = rsqrt(mean(square(centered), axes, true) + eps);
   return {centered * scale, scale};
@@ -38,7 +39,7 @@ Standardized standardized(const Tensor& x, const Dims& axes, double eps) {
 const Op layer_norm_op{OpSchema{
     .name = "layer_norm",
     .doc = "(x − mean)/√(variance + eps) · weight + bias over the last axes, as many as weight "
-           "has. The variance is divided by n; bias is optional (Ba et al. 2016). f32, f64.",
+           "has. The variance is divided by n; bias is optional (Ba et al. 2016). Float dtypes.",
     .inputs = {"input", "weight", {"bias", InputSpec::optional}},
     .attributes = &attribute_type<NormAttr>(),
     .dtypes = kFloatDTypes,
@@ -68,7 +69,8 @@ const RegisterRules layer_norm_rules{OpRules{
           }
           const Dims axes = last_axes(w.rank());
           const auto [hat, scale] = standardized(x, axes, v.attr<NormAttr>().eps);
-          Tensor gw = g * w;
+          g = cast(g, hat.dtype());
+          const Tensor gw = g * w;
           v.set_grad(0, scale * (gw - mean(gw, axes, true) - hat * mean(gw * hat, axes, true)));
           v.set_grad(1, sum_to(g * hat, w.shape()));
           if (bias) v.set_grad(2, sum_to(g, w.shape()));
@@ -76,9 +78,9 @@ const RegisterRules layer_norm_rules{OpRules{
     .saves = saves_in(0) | saves_in(1),
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
-          Tensor y =
+          const Tensor y =
               standardized(in[0], last_axes(in[1].rank()), attr.as<NormAttr>().eps).x * in[1];
-          return in.size() == 3 ? y + in[2] : y;
+          return cast(in.size() == 3 ? y + in[2] : y, in[0].dtype());
         },
 }};
 

@@ -7,8 +7,9 @@ namespace suanli {
 
 const Op vector_norm_op{OpSchema{
     .name = "vector_norm",
-    .doc = "√Σ x² over all elements, in f64; squares neither overflow nor underflow. x: f32 or f64 "
-           "→ [] f64.",
+    .doc =
+        "√Σ x² over all elements, in f64; squares neither overflow nor underflow. x: a float dtype "
+        "→ [] f64.",
     .inputs = {"input"},
     .results = {{"output", always(DType::f64)}},
     .traits = Trait::reduction,

@@ -6,14 +6,14 @@ namespace suanli {
 
 const Op cast_op{OpSchema{
     .name = "cast",
-    .doc = "x converted to another dtype. Float → integer truncates and saturates (NaN → 0). Any "
-           "dtype → bool is x ≠ 0. Narrower floats are rounded to nearest even. f64, f32, f16, "
-           "bf16, i64, i32, i16, i8, u8, bool.",
+    .doc = "x converted to another dtype. Float → integer truncates and saturates (NaN → 0). "
+           "Integers to narrower ones, and between signed and unsigned, keep the low bits. Any "
+           "dtype → bool is x ≠ 0 (NaN is true). To floats rounds once, to nearest, ties to even.",
     .inputs = {"input"},
     .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),
     .required = "dtype",
-    .dtypes = kConvertedDTypes,
+    .dtypes = kNumberDTypes,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
     .cost = [](const Step& s) { return element_cost(s, 0); },
 }};
@@ -30,6 +30,7 @@ const Op full_op{OpSchema{
     .attributes = &attribute_type<DTypeAttr>(),
     .defaults = DTypeAttr{DType::f32},
     .takes_shape = true,
+    .dtypes = kNumberDTypes,
     .infer =
         [](Infer& c) {
           if (c.shape(0).rank() != 0) c.fail(0, "a scalar");

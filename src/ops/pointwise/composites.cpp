@@ -44,7 +44,7 @@ const Op bitwise_not_op{OpSchema{
     .doc = "The bits that x does not have, -x - 1 of a signed integer; for bools: not.",
     .inputs = {"input"},
     .traits = Trait::composite,
-    .dtypes = kPointwiseDTypes & kNotFloatDTypes,
+    .dtypes = kNumberDTypes & kNotFloatDTypes,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
 }};
 const RegisterRules bitwise_not_rules{OpRules{
@@ -65,7 +65,7 @@ const Op nan_to_num_op{OpSchema{
                {"posinf", InputSpec::number},
                {"neginf", InputSpec::number}},
     .traits = Trait::composite,
-    .dtypes = kPointwiseDTypes,
+    .dtypes = kNumberDTypes,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -89,7 +89,7 @@ const Op addcmul_op{OpSchema{
     .inputs = {"input", "tensor1", "tensor2", {"value", 1.0}},
     .results = {{"output", promoted_dtype()}},
     .traits = Trait::composite,
-    .dtypes = kPointwiseDTypes,
+    .dtypes = kNumberDTypes,
     .infer = infer_add_scaled<false>,
 }};
 const RegisterRules addcmul_rules{OpRules{
@@ -104,7 +104,7 @@ const Op addcdiv_op{OpSchema{
     .inputs = {"input", "tensor1", "tensor2", {"value", 1.0}},
     .results = {{"output", promoted_dtype().but(kNotFloatDTypes, DType::f32)}},
     .traits = Trait::composite,
-    .dtypes = kPointwiseDTypes,
+    .dtypes = kNumberDTypes,
     .infer = infer_add_scaled<true>,
 }};
 const RegisterRules addcdiv_rules{OpRules{

@@ -16,6 +16,11 @@ template <class T> struct Literal {
   T operator()(double v) const { return T(v); }
 };
 
+/// In which tiles compute values of a dtype.
+DType compute_dtype(DType d) {
+  return is_float(d) ? wide_dtype(d) : d == DType::u64 ? d : DType::i64;
+}
+
 void infer_pointwise(Infer& c) {
   auto& attr = c.attr<PointwiseAttr>();
   const PointwiseRow& row = pointwise_rows[attr.row];
@@ -31,9 +36,7 @@ void infer_pointwise(Infer& c) {
   DType dtype;
   if (row.cls == PointwiseClass::Select && attr.gradient < 0) {
     dtype = c.common_dtype(1);
-    attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype
-                   : is_float(dtype)                          ? DType::f32
-                                                              : DType::i64;
+    attr.compute = compute_dtype(dtype);
     c.out(0, shape, dtype);
     return;
   }
@@ -45,7 +48,7 @@ void infer_pointwise(Infer& c) {
   if (row.cls == PointwiseClass::Floats && !is_float(dtype)) dtype = DType::f32;
   if (attr.gradient >= 0 && !is_float(dtype))
     c.fail_dtype("gradient", name(dtype), "a float dtype");
-  attr.compute = is_float(dtype) ? dtype : DType::i64;
+  attr.compute = compute_dtype(dtype);
   const bool to_bool = row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic;
   c.out(0, shape, to_bool ? DType::boolean : dtype);
 }
@@ -148,9 +151,9 @@ DTypeRule dtype_rule(PointwiseClass cls) {
 }
 
 DTypes dtypes_of_class(PointwiseClass cls) {
-  constexpr DTypes kBits = kPointwiseDTypes & kNotFloatDTypes;
+  constexpr DTypes kBits = kNumberDTypes & kNotFloatDTypes;
   if (cls == PointwiseClass::Bits) return kBits;
-  return cls == PointwiseClass::Integers ? kBits & ~dtypes_of({DType::boolean}) : kPointwiseDTypes;
+  return cls == PointwiseClass::Integers ? kBits & ~dtypes_of({DType::boolean}) : kNumberDTypes;
 }
 
 /// A row as an op.
@@ -201,7 +204,7 @@ const Op pointwise_gradient_op{OpSchema{
     .results = {{"output", promoted_dtype()}},
     .attributes = &attribute_type<PointwiseAttr>(),
     .traits = Trait::pointwise | Trait::internal,
-    .dtypes = kPointwiseDTypes,
+    .dtypes = kNumberDTypes,
     .infer = infer_pointwise,
     .cost = cost_pointwise,
     .slots = 255,

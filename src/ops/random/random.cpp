@@ -16,7 +16,9 @@ void infer_drawn(Infer& c, DTypes drawn, const char* which) {
   c.out(0, c.requested_shape(), dtype);
 }
 
-void infer_draw(Infer& c) { infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 or f64"); }
+void infer_draw(Infer& c) {
+  infer_drawn(c, dtypes_of({DType::f64, DType::f32, DType::f16, DType::bf16}), "a float dtype");
+}
 
 void infer_randperm(Infer& c) {
   infer_drawn(c, dtypes_of({DType::i64}), "i64");
@@ -24,13 +26,13 @@ void infer_randperm(Infer& c) {
     c.fail("shape", to_string(c.requested_shape()), "one size, [n]");
 }
 
-/// Takes the blocks of 128 bits that `n` draws need: 4 f32 or 2 of 64 bits per block.
+/// Takes the blocks of 128 bits that `n` draws need: 2 of 64 bits or 4 others per block.
 uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t* seed) {
   Generator& g = generator ? *generator : default_generator();
   Cell* c = g.cell();
   Recorder::current().touch(c);
   const uint64_t counter = c->host_pending[1];
-  const int64_t n = shape.numel(), per_block = dtype == DType::f32 ? 4 : 2;
+  const int64_t n = shape.numel(), per_block = itemsize(dtype) == 8 ? 2 : 4;
   c->host_pending[1] += static_cast<uint64_t>((n + per_block - 1) / per_block);
   c->host_changed = true;
   *seed = c->host_pending[0];
@@ -55,7 +57,7 @@ Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator,
 const Op uniform_op{OpSchema{
     .name = "uniform",
     .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of "
-           "Philox-4x32-10 (Salmon et al. 2011).",
+           "Philox-4x32-10 (Salmon et al. 2011). f16 and bf16 are f32 rounded, but below high.",
     .inputs = {{"seed", kIndexDTypes}, {"counter", kIndexDTypes}, {"low", 0.0}, {"high", 1.0}},
     .results = {{"output", chosen_dtype()}},
     .attributes = &attribute_type<DTypeAttr>(),

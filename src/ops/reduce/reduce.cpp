@@ -120,7 +120,8 @@ constexpr DTypeRule dtype_of(const ReductionRow& row) {
   return dtype_of_input(0);
 }
 constexpr DTypes dtypes_of_row(const ReductionRow& row) {
-  return row.result == ReductionResult::Real ? kFloatDTypes : kComputedDTypes;
+  if (row.result == ReductionResult::Real) return kFloatDTypes;
+  return row.result == ReductionResult::Wide ? kNumberDTypes : kComputedDTypes;
 }
 
 Cost cost_reduction(const Step& s) {

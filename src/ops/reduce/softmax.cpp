@@ -34,7 +34,8 @@ const RegisterRules softmax_rules{OpRules{
     .op = &softmax_op,
     .vjp =
         [](Vjp& v) {
-          Tensor y = v.result(), g = v.grad();
+          const DType wide = wide_dtype(v.in_dtype(0));
+          Tensor y = cast(v.result(), wide), g = cast(v.grad(), wide);
           v.set_grad(0, y * (g - sum(y * g, {v.attr<DimAttr>().dim}, true)));
         },
     .saves = saves_result(0),
@@ -61,7 +62,9 @@ const RegisterRules log_softmax_rules{OpRules{
     .op = &log_softmax_op,
     .vjp =
         [](Vjp& v) {
-          v.set_grad(0, v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<DimAttr>().dim}, true));
+          const DType wide = wide_dtype(v.in_dtype(0));
+          const Tensor y = cast(v.result(), wide), g = cast(v.grad(), wide);
+          v.set_grad(0, g - exp(y) * sum(g, {v.attr<DimAttr>().dim}, true));
         },
     .saves = saves_result(0),
     .decompose =
@@ -96,12 +99,12 @@ const Op cross_entropy_op{OpSchema{
     .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 "
            "→ []. The second result [2, N] is m = max x and ln Σ exp(x − m) of every row.",
     .inputs = {"logits", {"target", kIndexDTypes}},
-    .results = {{"output"}, {"sums"}},
+    .results = {{"output"}, {"sums", dtype_of_input(0).but(kHalfDTypes, DType::f32)}},
     .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
           infer_class_loss(c);
-          c.out(1, {2, c.shape(1)[0]}, c.dtype(0));
+          c.out(1, {2, c.shape(1)[0]}, wide_dtype(c.dtype(0)));
         },
     .cost = cost_softmax,
 }};
@@ -139,7 +142,8 @@ const Op cross_entropy_grad_op{OpSchema{
         [](Infer& c) {
           for (int i : {0, 1, 3}) {
             c.require_float(i);
-            if (c.dtype(i) != c.dtype(1)) c.fail_dtype(i, str(c.dtype(1), ", the dtype of logits"));
+            const DType wanted = i == 3 ? wide_dtype(c.dtype(1)) : c.dtype(1);
+            if (c.dtype(i) != wanted) c.fail_dtype(i, str(wanted, ", as logits are ", c.dtype(1)));
           }
           const Shape& x = c.shape(1);
           const int64_t rows = x.rank() == 2 ? x[0] : -1;

@@ -263,7 +263,7 @@ void Infer::fail_argument(std::string argument, std::string given, std::string e
 namespace {
 std::string remedy_for(DType dtype, DTypes expected) {
   if (expected == dtypes_of({DType::boolean})) return "Write x != 0 for a condition.";
-  if (!contains(kConvertedDTypes, dtype)) return str("No op computes ", dtype, " yet.");
+  if (!contains(kNumberDTypes, dtype)) return str("No op computes ", dtype, " yet.");
   const bool floats = expected == kFloatDTypes || is_float(dtype);
   const DType to = floats && contains(expected, DType::f32) ? DType::f32 : DType::i64;
   return contains(expected, to) ? str("Convert it with cast(x, ", to, ").") : std::string();

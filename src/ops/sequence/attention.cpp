@@ -31,6 +31,12 @@ Shape sums_of(const Shape& q) {
   return s;
 }
 
+/// Throws unless input i, the sums, has the dtype that goes with input 0.
+void require_sums_dtype(const Infer& c, int i) {
+  const DType wanted = wide_dtype(c.dtype(0));
+  if (c.dtype(i) != wanted) c.fail_dtype(i, to_string(wanted));
+}
+
 /// Multiply-adds of `products` products over all pairs of a query and a key; a causal mask leaves
 /// about half of them.
 Cost attention_cost(const Step& s, const Shape& q, int64_t keys, int64_t products) {
@@ -105,9 +111,9 @@ const Op scaled_dot_product_attention_op{OpSchema{
     .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D]. The second "
            "result [2, .., T] is m = max and ln Σ exp(score − m) of each query's scores. Causal: "
            "query i sees keys 0 … i, or 0 … offset + i if that scalar is given (Vaswani et al. "
-           "2017; tiles as in Dao et al. 2022). f32, f64.",
+           "2017; tiles as in Dao et al. 2022). Float dtypes.",
     .inputs = {"q", "k", "v", {"offset", InputSpec::optional, kIntegralDTypes}},
-    .results = {{"output"}, {"sums"}},
+    .results = {{"output"}, {"sums", dtype_of_input(0).but(kHalfDTypes, DType::f32)}},
     .attributes = &attribute_type<AttentionAttr>(),
     .dtypes = kFloatDTypes,
     .infer =
@@ -119,7 +125,7 @@ const Op scaled_dot_product_attention_op{OpSchema{
             c.fail_argument("is_causal", "false", "true where an offset is given");
           complete_scale(c, c.shape(0).at(-1));
           c.out(0, c.shape(0), c.dtype(0));
-          c.out(1, sums_of(c.shape(0)), c.dtype(0));
+          c.out(1, sums_of(c.shape(0)), wide_dtype(c.dtype(0)));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[1].shape.at(-2), 2); },
     .slots = 8,
@@ -167,7 +173,8 @@ const Op scaled_dot_product_attention_grad_op{OpSchema{
     .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_same_dtype();
+          c.require_same_dtype(5);
+          require_sums_dtype(c, 5);
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
           if (c.shape(0) != q || c.shape(4) != q || c.shape(5) != sums_of(q))
@@ -182,9 +189,9 @@ const Op self_attention_op{OpSchema{
     .name = "self_attention",
     .doc = "scaled_dot_product_attention of each head. qkv [B, T, 3·H·D] holds queries, keys and "
            "values of all heads side by side → [B, T, H·D]. The second result [2, B, H, T] is m = "
-           "max and ln Σ exp(score − m) of each query's scores. f32, f64.",
+           "max and ln Σ exp(score − m) of each query's scores. Float dtypes.",
     .inputs = {"qkv"},
-    .results = {{"output"}, {"sums"}},
+    .results = {{"output"}, {"sums", dtype_of_input(0).but(kHalfDTypes, DType::f32)}},
     .attributes = &attribute_type<SelfAttentionAttr>(),
     .required = "num_heads",
     .dtypes = kFloatDTypes,
@@ -193,7 +200,7 @@ const Op self_attention_op{OpSchema{
           const Shape y = require_packed(c, c.shape(0));
           complete_scale(c, y[2] / c.attr<AttentionAttr>().num_heads);
           c.out(0, y, c.dtype(0));
-          c.out(1, packed_sums(c.shape(0), c.attr<AttentionAttr>()), c.dtype(0));
+          c.out(1, packed_sums(c.shape(0), c.attr<AttentionAttr>()), wide_dtype(c.dtype(0)));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.out[0].shape, s.out[0].shape[1], 2); },
 }};
@@ -237,7 +244,8 @@ const Op self_attention_grad_op{OpSchema{
     .dtypes = kFloatDTypes,
     .infer =
         [](Infer& c) {
-          c.require_same_dtype();
+          c.require_same_dtype(3);
+          require_sums_dtype(c, 3);
           const Shape y = require_packed(c, c.shape(1));
           if (c.shape(0) != y || c.shape(2) != y ||
               c.shape(3) != packed_sums(c.shape(1), c.attr<AttentionAttr>()))

@@ -28,8 +28,9 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels,
                       std::unique_ptr<PlannedConstants>& constants) {
   PlanDraft draft{Program(tape), {}, nullptr};
   notify("recorded", draft.program);
+  const Backend& engine = backend(draft.program.device());
+  if (widen(draft.program, engine)) notify("widen", draft.program);
   if (tier == Tier::planned) {
-    const Backend& engine = backend(draft.program.device());
     simplify(draft.program);
     notify("simplify", draft.program);
     choose_layouts(draft.program, engine);

@@ -21,11 +21,6 @@ namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
 
-bool computed_in_tiles(DType d) {
-  return d <= DType::boolean && d != DType::f16 && d != DType::bf16 &&
-         (d < DType::u64 || d > DType::u16);
-}
-
 struct Reader {
   uint32_t record;
   Shape shape;      // in which it sees the value
@@ -395,12 +390,12 @@ Shape space_of(const Program& p, uint32_t i) {
 bool is_fusable(const Program& p, size_t i) {
   const Record& r = p.record(i);
   if (is_reduction(r.op))
-    return (p.desc(r.in[0]).dtype == DType::f32 || p.desc(r.in[0]).dtype == DType::f64) &&
+    return is_float(p.desc(r.in[0]).dtype) &&
            p.desc(r.in[0]).shape.numel() > 0;
   if (r.op != cast_op.id() && !op_of(r.op).has(Trait::pointwise)) return false;
-  if (!computed_in_tiles(r.out[0].dtype)) return false;
+  if (!contains(kNumberDTypes, r.out[0].dtype)) return false;
   for (const Ref& in : r.in)
-    if (!computed_in_tiles(p.desc(in).dtype)) return false;
+    if (!contains(kNumberDTypes, p.desc(in).dtype)) return false;
   return true;
 }
 

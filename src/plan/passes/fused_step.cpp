@@ -116,7 +116,7 @@ class Writer {
                            .operand = {}};
     if (const int reduction = reduction_row(record.op); reduction >= 0) {
       code.op_index = Expr::reduction(reduction);
-      code.compute = p_.desc(record.in[0]).dtype;
+      code.compute = wide_dtype(p_.desc(record.in[0]).dtype);
       code.per = e.axes == axes(i) ? Expr::Per::kept : Expr::Per::row;
     } else if (op_of(record.op).has(Trait::pointwise)) {
       const auto& attr = record.attr.as<PointwiseAttr>();

@@ -9,6 +9,11 @@
 
 namespace suanli {
 
+/// Puts casts around ops that the backend has no kernel for in f16, bf16 or a narrow integer dtype,
+/// but has one in wide_dtype(): inputs are widened, results rounded. Part of both tiers. False if
+/// there is nothing to do.
+bool widen(Program& program, const Backend& backend);
+
 /// Drops names that add nothing: aliases that keep the shape, broadcasts that pointwise readers do
 /// by themselves; merges records that compute the same value; drops what nobody reads. Random draws
 /// are never merged.

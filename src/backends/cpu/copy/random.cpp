@@ -35,9 +35,38 @@ template <class T, int per_block, class F> void fill(T* y, int64_t n, int64_t gr
   });
 }
 
+/// The largest number of a 16-bit float dtype that is less than `high`, or `high` rounded if `low`
+/// is not less.
+template <class T> T below(double high, double low) {
+  T t(high);
+  if (!(low < high) || static_cast<double>(static_cast<float>(t)) < high) return t;
+  if ((t.bits & 0x7fff) == 0) t.bits = 0x8001;
+  else t.bits = static_cast<uint16_t>(t.bits & 0x8000 ? t.bits + 1 : t.bits - 1);
+  return t;
+}
+
+/// Drawn as f32, rounded.
+template <class T> std::unique_ptr<Kernel> make_narrow_uniform(const Step& step) {
+  const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const double low = read_real(in[2], step.in[2].dtype),
+                 high = read_real(in[3], step.in[3].dtype);
+    const float l = static_cast<float>(low), s = static_cast<float>(high - low),
+                most = below<T>(high, low);
+    fill<T, 4>(static_cast<T*>(out[0]), n, grain, Seed(step, in), [&](const auto& w, T* v) {
+      for (size_t k = 0; k < 4; ++k) {
+        v[k] = T(l + s * uniform01(w[k]));
+        if (s > 0 && v[k] > most) v[k] = T(most);
+      }
+    });
+  });
+}
+
 const RegisterKernel register_uniform(uniform_op, [](const Step& step) -> std::unique_ptr<Kernel> {
   const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
   const bool single = step.out[0].dtype == DType::f32;
+  if (step.out[0].dtype == DType::f16) return make_narrow_uniform<float16>(step);
+  if (step.out[0].dtype == DType::bf16) return make_narrow_uniform<bfloat16>(step);
   return make_kernel([=](const void* const* in, void* const* out) {
     const double low = read_real(in[2], step.in[2].dtype),
                  high = read_real(in[3], step.in[3].dtype), span = high - low;
@@ -64,6 +93,7 @@ const RegisterKernel register_uniform(uniform_op, [](const Step& step) -> std::u
 
 const RegisterKernel register_normal(normal_op, [](const Step& step) -> std::unique_ptr<Kernel> {
   const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
+  if (step.out[0].dtype != DType::f32 && step.out[0].dtype != DType::f64) return nullptr;
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
     const double mean = read_real(in[2], step.in[2].dtype),

@@ -25,7 +25,7 @@ const RegisterKernel register_full(full_op, [](const Step& step) {
   const int64_t n = step.out[0].shape.numel();
   const DType from = step.in[0].dtype, to = step.out[0].dtype;
   std::unique_ptr<Kernel> kernel;
-  with_type(to, [&](auto t) {
+  with_number(to, [&](auto t) {
     using T = decltype(t);
     kernel = make_kernel(
         [=, grain = cpu_tuning().thread_copy_elements](const void* const* in, void* const* out) {

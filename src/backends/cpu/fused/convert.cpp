@@ -2,16 +2,15 @@
 // Conversions between dtypes and strided copies: the kernels that move elements and compute
 // nothing.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 
 #include "backends/cpu/fused/fused_kernel.h"
+#include "backends/cpu/fused/narrow_floats.h"
 #include "backends/cpu/simd/iteration.h"
 #include "backends/cpu/tuning.h"
-#include "base/core/half.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
@@ -21,44 +20,8 @@ struct Bool {
   uint8_t v;
 };  // told apart from u8
 
-/// 16-bit floats, which meet every other dtype as f32.
-struct F16 {
-  uint16_t bits;
-  explicit operator float() const { return float_from_f16(bits); }
-  static F16 from(float x) { return {f16_from_float(x)}; }
-};
-struct BF16 {
-  uint16_t bits;
-  explicit operator float() const { return float_from_bf16(bits); }
-  static BF16 from(float x) { return {bf16_from_float(x)}; }
-};
-template <class T> constexpr bool is_half = std::is_same_v<T, F16> || std::is_same_v<T, BF16>;
-
-/// Rounded to odd: of the two floats around an x between them, the one whose last bit is set. A
-/// later rounding to fewer bits then gives the rounding of x itself (Boldo & Melquiond 2008).
-float rounded_to_odd(double x) {
-  const float nearest = static_cast<float>(x);
-  const double back = static_cast<double>(nearest);
-  const uint32_t bits = std::bit_cast<uint32_t>(nearest),
-                 toward_x = std::fabs(back) < std::fabs(x) ? 1u : ~0u;
-  return std::bit_cast<float>(back == x || x != x || (bits & 1) ? bits : bits + toward_x);
-}
-float rounded_to_odd(int32_t x) { return rounded_to_odd(static_cast<double>(x)); }
-float rounded_to_odd(int64_t x) {
-  const uint64_t magnitude = x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
-  if (magnitude < uint64_t{1} << 53) return rounded_to_odd(static_cast<double>(x));
-  const auto exact = static_cast<double>(static_cast<int64_t>(
-                         magnitude >> 11 | static_cast<uint64_t>((magnitude & 2047) != 0))) *
-                     2048;
-  return rounded_to_odd(x < 0 ? -exact : exact);
-}
-
 template <class To, class From> To convert_one(From x) {
-  if constexpr (is_half<From>) return convert_one<To>(static_cast<float>(x));
-  else if constexpr (is_half<To> && !std::is_same_v<From, Bool> && sizeof(From) >= 4 &&
-                     !std::is_same_v<From, float>)
-    return To::from(rounded_to_odd(x));
-  else if constexpr (is_half<To>) return To::from(convert_one<float>(x));
+  if constexpr (suanli::detail::is_half<From>) return convert_one<To>(static_cast<float>(x));
   else if constexpr (std::is_same_v<From, Bool>)
     return convert_one<To>(static_cast<uint8_t>(x.v != 0));
   else if constexpr (std::is_same_v<To, Bool>) return {static_cast<uint8_t>(x != From{})};
@@ -76,6 +39,9 @@ template <class From, class To> void convert(const void* in, void* out, size_t n
   const From* from = static_cast<const From*>(in);
   To* to = static_cast<To*>(out);
   if constexpr (std::is_same_v<From, To> && !std::is_same_v<From, Bool>) std::copy_n(from, n, to);
+  else if constexpr (suanli::detail::is_half<From> && std::is_same_v<To, float>) widen(from, to, n);
+  else if constexpr (std::is_same_v<From, float> && suanli::detail::is_half<To>)
+    narrow(from, to, n);
   else
     for (size_t i = 0; i < n; ++i) to[i] = convert_one<To>(from[i]);
 }
@@ -85,12 +51,15 @@ template <class F> ConvertFn with_type(DType dtype, F f) {
   switch (dtype) {
     case DType::f64: return f(double{});
     case DType::f32: return f(float{});
-    case DType::f16: return f(F16{});
-    case DType::bf16: return f(BF16{});
+    case DType::f16: return f(float16{});
+    case DType::bf16: return f(bfloat16{});
     case DType::i64: return f(int64_t{});
     case DType::i32: return f(int32_t{});
     case DType::i16: return f(int16_t{});
     case DType::i8: return f(int8_t{});
+    case DType::u64: return f(uint64_t{});
+    case DType::u32: return f(uint32_t{});
+    case DType::u16: return f(uint16_t{});
     case DType::u8: return f(uint8_t{});
     case DType::boolean: return f(Bool{});
     default: return nullptr;

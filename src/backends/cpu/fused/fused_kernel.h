@@ -13,9 +13,9 @@
 namespace suanli::cpu {
 
 /// Runs a row of pointwise.def, or a row's gradient, over out.shape; null if its class has no tiles
-/// of the compute type. Inputs broadcast to the shape as in NumPy and may have the dtypes f64 f32
-/// i64 i32 i16 i8 u8 bool, as may the output; they are converted to and from the compute type tile
-/// by tile (see make_cast). A gradient takes the inputs that its text mentions. The output may be
+/// of the compute type. Inputs broadcast to the shape as in NumPy and may have any dtype that
+/// converter() knows, as may the output; they are converted to and from the compute type tile by
+/// tile (see make_cast). A gradient takes the inputs that its text mentions. The output may be
 /// an input of the same shape and dtype. Throws ShapeError, DTypeError.
 std::unique_ptr<Kernel> make_pointwise(const PointwiseAttr& attr, const std::vector<ValueDesc>& in,
                                        const ValueDesc& out);
@@ -24,13 +24,14 @@ std::unique_ptr<Kernel> make_pointwise(const PointwiseAttr& attr, const std::vec
 /// function. A gradient's record has only the operands that its text mentions.
 std::array<int8_t, 5> tile_places(int row, int gradient);
 
-/// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results
-/// have the same bits.
+/// Runs step.expr. Every value but those of f16 and bf16 is rounded as its op alone would have
+/// rounded it, so the results have the same bits. For the others see TileProgram.
 std::unique_ptr<Kernel> make_fused(const Step& step);
 
 /// Converts element by element, shapes equal. Floats to integers truncate toward zero and stay at
-/// the nearest value where out of range, NaN gives 0; integers to narrower ones keep the low bits;
-/// to bool is x != 0 (NaN is true).
+/// the nearest value where out of range, NaN gives 0; integers to narrower ones, or between signed
+/// and unsigned, keep the low bits; to floats is rounded to nearest, ties to even, once; to bool is
+/// x != 0 (NaN is true).
 std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out);
 
 /// out[i, j, …] = in_base[i·stride₀ + j·stride₁ + …]: transpose, slice, flip, expand.
@@ -44,7 +45,8 @@ struct StridedCopy : Kernel {
 std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_shape,
                                                const std::array<int64_t, 8>& in_strides_elements);
 
-/// Converts n contiguous elements. nullptr if either dtype is not among the eight above.
+/// Converts n contiguous elements. nullptr if either dtype is complex or has fewer than 8 bits,
+/// or is an 8-bit float.
 using ConvertFn = void (*)(const void* in, void* out, size_t n);
 ConvertFn converter(DType from, DType to);
 /// converter(). Throws the DTypeError of op `op` instead of returning nullptr.

@@ -65,12 +65,13 @@ const char* simd_target() {
 TileFn value_tile(int row, Compute compute, Isa isa) {
   const detail::TileTable* t = table_for(row, compute, isa);
   if (t && compute == Compute::i64) return detail::value_tile_i64(row);
+  if (t && compute == Compute::u64) return detail::value_tile_u64(row);
   return t ? t->value[row] : nullptr;
 }
 
 TileFn gradient_tile(int row, int input, Compute compute, Isa isa) {
   const detail::TileTable* t = table_for(row, compute, isa);
-  return t && compute != Compute::i64 && input >= 0 && input < 3 ? t->gradient[row][input]
+  return t && compute <= Compute::f32 && input >= 0 && input < 3 ? t->gradient[row][input]
                                                                  : nullptr;
 }
 

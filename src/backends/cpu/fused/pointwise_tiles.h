@@ -9,9 +9,9 @@
 
 namespace suanli::cpu {
 
-/// Compute types of tiles. Integers and bools of every width compute in i64 and wrap around
-/// there.
-enum class Compute : uint8_t { f64, f32, i64 };
+/// Compute types of tiles. f16 and bf16 compute in f32. Integers and bools of every width compute
+/// in i64, but for u64, and wrap around there.
+enum class Compute : uint8_t { f64, f32, i64, u64 };
 constexpr size_t compute_size(Compute c) { return c == Compute::f32 ? 4 : 8; }
 
 /// Contiguous arrays of the compute type, `out` possibly one of `in`; comparisons give 0 or 1 in
@@ -45,6 +45,7 @@ struct TileTable {
 const TileTable* tiles_f32(Isa isa);
 const TileTable* tiles_f64(Isa isa);
 TileFn value_tile_i64(int row);
+TileFn value_tile_u64(int row);
 }  // namespace detail
 
 }  // namespace suanli::cpu

@@ -252,12 +252,12 @@ std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<Valu
 
 std::unique_ptr<Kernel> make_reduction(ReductionOp op, const Step& step) {
   const DType dtype = step.in[0].dtype;
-  if (dtype != DType::f32 && dtype != DType::f64) return nullptr;
+  if (!is_float(dtype)) return nullptr;
   Expr e;
   e.code = {{.op_index = Expr::reduction(static_cast<int>(op)),
              .gradient = -1,
              .operands = 1,
-             .compute = dtype,
+             .compute = wide_dtype(dtype),
              .type = step.out[0].dtype,
              .operand = {0},
              .per = Expr::Per::kept}};

@@ -212,15 +212,21 @@ double joined(ReductionOp op, double a, double b) {
   };
   return of[static_cast<int>(op)](a, b);
 }
+template <class Op, class T> void finish_as(const double* partial, int64_t n, void* to) {
+  std::transform(partial, partial + n, static_cast<T*>(to),
+                 [](double r) { return static_cast<T>(Op::finished(r)); });
+}
 template <class Op> void finish_row(const double* partial, int64_t n, DType dtype, void* to) {
   if constexpr (Op::result == ReductionResult::Flag) {
     std::transform(partial, partial + n, static_cast<uint8_t*>(to),
                    [](double r) { return static_cast<uint8_t>(Op::finished(r) != 0); });
-  } else if (dtype == DType::f32) {
-    std::transform(partial, partial + n, static_cast<float*>(to),
-                   [](double r) { return static_cast<float>(Op::finished(r)); });
   } else {
-    std::transform(partial, partial + n, static_cast<double*>(to), Op::finished);
+    switch (dtype) {
+      case DType::f32: return finish_as<Op, float>(partial, n, to);
+      case DType::f16: return finish_as<Op, float16>(partial, n, to);
+      case DType::bf16: return finish_as<Op, bfloat16>(partial, n, to);
+      default: return finish_as<Op, double>(partial, n, to);
+    }
   }
 }
 void finished(ReductionOp op, const double* partial, int64_t n, DType dtype, void* to) {

@@ -10,11 +10,25 @@ namespace suanli::cpu {
 namespace {
 
 Compute compute_of(DType type) {
-  return type == DType::f64 ? Compute::f64 : type == DType::f32 ? Compute::f32 : Compute::i64;
+  switch (type) {
+    case DType::f64: return Compute::f64;
+    case DType::f32: return Compute::f32;
+    case DType::u64: return Compute::u64;
+    default: return Compute::i64;
+  }
 }
 
 DType native(Compute c) {
-  return c == Compute::f64 ? DType::f64 : c == Compute::f32 ? DType::f32 : DType::i64;
+  constexpr DType dtypes[] = {DType::f64, DType::f32, DType::i64, DType::u64};
+  return dtypes[static_cast<int>(c)];
+}
+
+/// Halves are rounded as memory would round them.
+bool is_half(DType d) { return register_dtype(d) != d; }
+
+bool jumps(const Expr::Instruction& i) {
+  const PointwiseRow& row = pointwise_rows[i.op_index];
+  return may_jump(i.gradient < 0 ? row.value : row.gradient[i.gradient]);
 }
 
 class Lowering {
@@ -27,7 +41,8 @@ class Lowering {
 
   TileProgram finish(const std::vector<uint8_t>& kept) {
     for (uint8_t value : kept)
-      out_.kept.push_back(as(value, value < in_.size() ? in_[value].dtype : values_[value].type));
+      out_.kept.push_back(
+          as(value, register_dtype(value < in_.size() ? in_[value].dtype : values_[value].type)));
     for (size_t k = 0; k < results_.size(); ++k) {
       const Value& v = values_[results_[k]];
       uint16_t at = as(results_[k], v.type);
@@ -45,11 +60,16 @@ class Lowering {
     uint16_t at;
   };
   /// The first copy is what the op alone would have written, or the same numbers in the type that
-  /// they were computed in.
+  /// they were computed in. A first copy of f16 or bf16 in f32 is not rounded. Then `rounded` is
+  /// the f32 of what the op alone would have written, or kNone until it is needed.
   struct Value {
     DType type;
     std::vector<Copy> copies;
+    uint16_t rounded = TileProgram::kNone;
   };
+
+  /// True if the first copy of a computed value is what its op alone would have written.
+  static bool is_rounded(const Value& v) { return !is_half(v.type) || v.copies[0].type == v.type; }
 
   uint16_t fresh(DType type) {
     if (out_.registers.size() >= TileProgram::kMaxRegisters)
@@ -89,6 +109,14 @@ class Lowering {
     return at;
   }
 
+  /// The register that holds a value in a type, as it would be read from memory.
+  uint16_t stored(size_t value, DType type) {
+    Value& v = values_[value];
+    if (value < in_.size() || is_rounded(v) || type == v.type) return as(value, type);
+    if (v.rounded == TileProgram::kNone) v.rounded = convert(as(value, v.type), v.type, DType::f32);
+    return type == DType::f32 ? v.rounded : convert(v.rounded, DType::f32, type);
+  }
+
   void instruction(const Expr::Instruction& i, size_t value) {
     if (i.op_index == Expr::kCast) return cast(i, value);
     const PointwiseClass cls = pointwise_rows[i.op_index].cls;
@@ -99,8 +127,10 @@ class Lowering {
           Fault{.op = "fused", .given = str("no tiles for ", pointwise_rows[i.op_index].name)});
     const DType type = native(compute_of(i.compute));
     const auto places = tile_places(i.op_index, i.gradient);
+    const bool rounded = jumps(i);
     for (size_t k = 0; k < i.operands; ++k)
-      code.operand[static_cast<size_t>(places[k])] = as(i.operand[k], type);
+      code.operand[static_cast<size_t>(places[k])] =
+          rounded ? stored(i.operand[k], type) : as(i.operand[k], type);
     code.to = fresh(type);
     out_.code.push_back(code);
     // Memory would have narrowed it: 0 and 1 are all that every type holds.
@@ -108,7 +138,7 @@ class Lowering {
         i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
     Value& v = values_[value];
     v.type = i.type;
-    v.copies.push_back(type == i.type || (flag && i.type == DType::boolean)
+    v.copies.push_back(type == register_dtype(i.type) || (flag && i.type == DType::boolean)
                            ? Copy{type, code.to}
                            : Copy{i.type, convert(code.to, type, i.type)});
   }
@@ -117,13 +147,15 @@ class Lowering {
   void cast(const Expr::Instruction& i, size_t value) {
     // A result of its own is written here, and not where some op before needed the same
     // conversion: it may lie where an input does that is still read in between.
-    const bool stored = i.operand[0] >= in_.size() &&
-                        std::find(results_.begin(), results_.end(), value) != results_.end();
-    const Copy from =
-        stored ? values_[i.operand[0]].copies[0] : Copy{i.type, as(i.operand[0], i.type)};
+    const bool own = i.operand[0] >= in_.size() &&
+                     std::find(results_.begin(), results_.end(), value) != results_.end();
+    const Value& operand = values_[i.operand[0]];
+    const Copy from = !own                  ? Copy{i.type, stored(i.operand[0], i.type)}
+                      : is_rounded(operand) ? operand.copies[0]
+                                            : Copy{DType::f32, stored(i.operand[0], DType::f32)};
     Value& v = values_[value];
     v.type = i.type;
-    v.copies.push_back({i.type, stored ? convert(from.at, from.type, i.type) : from.at});
+    v.copies.push_back({i.type, own ? convert(from.at, from.type, i.type) : from.at});
   }
 
   /// Gives registers that live at different times the same scratch.

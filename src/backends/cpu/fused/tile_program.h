@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // TileProgram: the code of a fused step, brought down to tile functions and conversions over
 // registers. TileExecutor runs it on every tile.
+//
+// Values of f16 and bf16 are f32 in registers, and are rounded where they are stored. Code that
+// could jump where a value changes by its rounding (casts, comparisons, floor) reads it rounded, as
+// it would from memory: see may_jump(). So the same value never compares unequal to itself in
+// another step.
 #pragma once
 #include <array>
 #include <vector>
@@ -37,9 +42,21 @@ struct TileProgram {
   int64_t width = 4;  // bytes of the widest element, at least
 };
 
+/// True if a text compares, or makes steps.
+constexpr bool may_jump(std::string_view text) {
+  if (text.find_first_of("<>=") != text.npos) return true;
+  for (std::string_view step : {"floor", "ceil", "trunc", "rint", "sign", "fmod"})
+    if (mentions(text, step)) return true;
+  return false;
+}
+
+/// The dtype of registers that hold values of a dtype.
+constexpr DType register_dtype(DType d) {
+  return d == DType::f16 || d == DType::bf16 ? DType::f32 : d;
+}
+
 /// `code` has no reductions. `results`: which values become outputs; `kept`: which are read after
-/// the tile, in the type that they are rounded to. Throws DTypeError where a dtype is not
-/// converted.
+/// the tile, in their register_dtype(). Throws DTypeError where a dtype is not converted.
 TileProgram lower(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                   const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept = {});
 
