@@ -3,7 +3,8 @@
 
 The seed is new in every run and printed; SUANLI_SEED repeats one. A composition is compared call by call, so that the first call that
 differs is named with its inputs. Where a case of f32 differs by more than the tolerance, both are compared with the same case in f64: an
-ill-conditioned value may be as far from that as a few times PyTorch's own f32 value is.
+ill-conditioned value may be as far from that as a few times PyTorch's own value is. So it is with f16 and bf16. NumPy has no bf16: such an
+array goes in as f32, and a call casts it.
 """
 import functools
 import json
@@ -17,11 +18,16 @@ import torch
 import torch.nn.functional as F
 
 CALLS, COMPOSITIONS = 3000, 1000
-FLOATS = ("f32", "f64")
-TORCH = {"f32": torch.float32, "f64": torch.float64, "i64": torch.int64, "bool": torch.bool}
+FLOATS = ("f32", "f64", "f16", "bf16")
+HALVES = ("f16", "bf16")
+TORCH = {"f32": torch.float32, "f64": torch.float64, "f16": torch.float16, "bf16": torch.bfloat16, "i64": torch.int64, "bool": torch.bool}
 NAMES = {dtype: name for name, dtype in TORCH.items()}
 ERRORS_OF_PYTORCH = 4   # how many of PyTorch's largest errors an ill-conditioned value may be off
-TOLERANCE = {"f32": 3e-5, "f64": 1e-11}   # relative to the largest element, beside the same absolutely
+# Relative to the largest element, beside the same absolutely. Those of 16 bits: two units in the last place.
+TOLERANCE = {"f32": 3e-5, "f64": 1e-11, "f16": 2**-9, "bf16": 2**-6}
+# Steps and kinks: where a computed value of 16 bits is rounded otherwise, their results or gradients are others.
+KINKED = {"floor", "sign", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not", "maximum", "minimum", "abs", "relu", "relu6",
+          "hardsigmoid", "hardswish", "multiply_no_nan"}
 
 
 def unary(function, domain="real", dtypes=FLOATS, gradient=True):
@@ -34,20 +40,20 @@ def binary(function, domain="real", dtypes=FLOATS, gradient=True):
 
 POINTWISE = {
     "exp": unary(torch.exp), "log": unary(torch.log, "positive"), "log1p": unary(torch.log1p, "positive"),
-    "sqrt": unary(torch.sqrt, "positive"), "rsqrt": unary(torch.rsqrt, "positive"), "square": unary(torch.square, dtypes=("f32", "f64", "i64")),
+    "sqrt": unary(torch.sqrt, "positive"), "rsqrt": unary(torch.rsqrt, "positive"), "square": unary(torch.square, dtypes=(*FLOATS, "i64")),
     "sin": unary(torch.sin), "cos": unary(torch.cos), "tanh": unary(torch.tanh), "erf": unary(torch.erf), "sigmoid": unary(torch.sigmoid),
     "relu": unary(torch.relu), "gelu": unary(F.gelu), "silu": unary(F.silu), "softplus": unary(F.softplus), "abs": unary(torch.abs),
-    "neg": unary(torch.neg, dtypes=("f32", "f64", "i64")), "floor": unary(torch.floor), "sign": unary(torch.sign),
+    "neg": unary(torch.neg, dtypes=(*FLOATS, "i64")), "floor": unary(torch.floor), "sign": unary(torch.sign),
     "reciprocal": unary(torch.reciprocal, "positive"), "hardswish": unary(F.hardswish),
-    "add": binary(torch.add, dtypes=("f32", "f64", "i64")), "sub": binary(torch.sub, dtypes=("f32", "f64", "i64")),
-    "mul": binary(torch.mul, dtypes=("f32", "f64", "i64")), "div": binary(torch.div, "positive"), "pow": binary(torch.pow, "positive"),
-    "maximum": binary(torch.maximum, dtypes=("f32", "f64", "i64")), "minimum": binary(torch.minimum, dtypes=("f32", "f64", "i64")),
-    "eq": binary(torch.eq, dtypes=("f32", "i64"), gradient=False), "lt": binary(torch.lt, dtypes=("f32", "i64"), gradient=False),
-    "ge": binary(torch.ge, dtypes=("f32", "i64"), gradient=False), "gt": binary(torch.gt, dtypes=("f32", "i64"), gradient=False),
-    "le": binary(torch.le, dtypes=("f32", "i64"), gradient=False), "ne": binary(torch.ne, dtypes=("f32", "i64"), gradient=False),
-    "logical_and": binary(torch.logical_and, dtypes=("f32", "i64", "bool"), gradient=False),
-    "logical_or": binary(torch.logical_or, dtypes=("f32", "i64", "bool"), gradient=False),
-    "logical_not": unary(torch.logical_not, dtypes=("f32", "i64", "bool"), gradient=False),
+    "add": binary(torch.add, dtypes=(*FLOATS, "i64")), "sub": binary(torch.sub, dtypes=(*FLOATS, "i64")),
+    "mul": binary(torch.mul, dtypes=(*FLOATS, "i64")), "div": binary(torch.div, "positive"), "pow": binary(torch.pow, "positive"),
+    "maximum": binary(torch.maximum, dtypes=(*FLOATS, "i64")), "minimum": binary(torch.minimum, dtypes=(*FLOATS, "i64")),
+    "eq": binary(torch.eq, dtypes=("f32", *HALVES, "i64"), gradient=False), "lt": binary(torch.lt, dtypes=("f32", *HALVES, "i64"), gradient=False),
+    "ge": binary(torch.ge, dtypes=("f32", *HALVES, "i64"), gradient=False), "gt": binary(torch.gt, dtypes=("f32", *HALVES, "i64"), gradient=False),
+    "le": binary(torch.le, dtypes=("f32", *HALVES, "i64"), gradient=False), "ne": binary(torch.ne, dtypes=("f32", *HALVES, "i64"), gradient=False),
+    "logical_and": binary(torch.logical_and, dtypes=("f32", *HALVES, "i64", "bool"), gradient=False),
+    "logical_or": binary(torch.logical_or, dtypes=("f32", *HALVES, "i64", "bool"), gradient=False),
+    "logical_not": unary(torch.logical_not, dtypes=("f32", *HALVES, "i64", "bool"), gradient=False),
     "isfinite": unary(torch.isfinite, gradient=False), "relu6": unary(F.relu6),
     "hardsigmoid": unary(lambda x: F.relu6(x + 3) / 6),   # the gradient of F.hardsigmoid has 1/6 in f32 for f64
     "multiply_no_nan": binary(lambda x, y: torch.where(y == 0, 0, x * y)),
@@ -117,13 +123,17 @@ class Case:
             if domain == "special":
                 a = self.rng.choice(SPECIAL, shape)
         name = f"x{len(self.arrays)}"
-        a = np.array(a, {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.bool_}[dtype])
+        a = np.array(a, {"f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": np.float32, "i64": np.int64, "bool": np.bool_}[dtype])
+        if dtype == "bf16":
+            a = torch.from_numpy(a).to(torch.bfloat16).float().numpy()
         self.arrays[f"{self.name}/{name}"] = a
         self.dtypes[name] = NAMES[torch.from_numpy(a).dtype]
-        t = torch.from_numpy(a.astype(np.float64) if self.like and dtype == "f32" and below is None else a.copy())
+        t = torch.from_numpy(a.astype(np.float64) if self.like and dtype in FLOATS and below is None else a.copy())
         if dtype in FLOATS and below is None and domain != "special":
             t.requires_grad_()
             self.leaves.append((name, t))
+        if dtype == "bf16" and below is None:
+            return self.call("cast", [(name, t)], {"dtype": "bf16"}, t if self.like else t.to(torch.bfloat16))
         return name, t
 
     def call(self, op, inputs, attributes, value):
@@ -167,13 +177,13 @@ def random_call(case, x=None):
              "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
     while True:
         kind = str(rng.choice(kinds))
-        arrays, leaves = len(case.arrays), len(case.leaves)
+        arrays, leaves, calls = len(case.arrays), len(case.leaves), len(case.calls)
         done = build(case, kind, x)
         if done is not None:
             return done
         for name in list(case.arrays)[arrays:]:   # those of a call that was not made
             del case.arrays[name]
-        del case.leaves[leaves:]
+        del case.leaves[leaves:], case.calls[calls:], case.values[calls:]
 
 
 def build(case, kind, x):
@@ -187,7 +197,7 @@ def build(case, kind, x):
     if kind == "pointwise":
         op = str(rng.choice(list(POINTWISE)))
         row = POINTWISE[op]
-        if given and (row["domain"] != "real" or dtype not in row["dtypes"]):
+        if given and (row["domain"] != "real" or dtype not in row["dtypes"] or (dtype in HALVES and op in KINKED)):
             return None
         d = dtype if given else str(rng.choice(row["dtypes"]))
         a = x if given else case.array(shape_of(rng), d, row["domain"])
@@ -264,7 +274,7 @@ def build(case, kind, x):
     if kind == "nan_to_num":
         values = {"nan": float(rng.normal()), "posinf": float(rng.normal()), "neginf": float(rng.normal())}
         return case.call(kind, [a], values, torch.nan_to_num(t, **values))
-    if kind == "amax":
+    if kind == "amax" and not (given and dtype in HALVES):
         axes = axes_of(rng, rank, 1)
         return case.call("amax", [a], {"dim": axes, "keepdim": True}, torch.amax(t, axes, True)) if axes else None
     if kind in ("argmax", "argmin", "softmax", "log_softmax") and rank:
@@ -394,13 +404,14 @@ def build(case, kind, x):
 
 def distance(got, want, precision, exact=None):
     """How two values differ, in words; None if they do not. exact: gives the same value, computed in f64."""
-    want = want.detach().numpy()
+    want = (want.float() if want.dtype == torch.bfloat16 else want).detach().numpy()
     if got.dtype != want.dtype:
         return f"dtype {got.dtype}, expected {want.dtype}"
     if tuple(got.shape) != want.shape:
         return f"shape {got.shape}, expected {want.shape}"
     if want.dtype.kind != "f":
         return None if np.array_equal(got, want) else "other values"
+    got, want = got.astype(np.float64), want.astype(np.float64)
     tolerance = TOLERANCE[precision]
     same = np.isnan(got) == np.isnan(want)
     with np.errstate(invalid="ignore"):
@@ -459,7 +470,10 @@ def main():
                 continue
             exact = functools.cache(lambda i=i, case=case: make_case([seed, i], i >= CALLS, case))
             # An f64 that follows from an f32 is as precise as that.
-            precision = "f32" if any(v.dtype == torch.float32 for v in [*case.values, *(leaf for _, leaf in case.leaves)]) else "f64"
+            dtypes = {NAMES[v.dtype] for v in [*case.values, *(leaf for _, leaf in case.leaves)]}
+            precision = next((d for d in ("bf16", "f16", "f32") if d in dtypes), "f64")
+            if precision in HALVES and not all(torch.isfinite(v).all() for v in case.values if v.is_floating_point()):
+                continue   # a value that f16 does not hold, which a fused kernel does
             bad = next(((k, d) for k, v in enumerate(case.values)
                         if (d := distance(out[f"{case.name}/out/{k}"], v, precision, lambda: exact().values[k]))), None)
             if bad:
