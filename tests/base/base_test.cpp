@@ -76,7 +76,6 @@ TEST(DTypes, PromotionIsPyTorchs) {
   struct Case {
     DType a, b, expected;
   };
-  const DType f16 = DType::f16, bf16 = DType::bf16, i16 = DType::i16, i8 = DType::i8;
   for (const Case& c : {Case{f32, f64, f64},
                         {f16, bf16, f32},
                         {f16, f32, f32},

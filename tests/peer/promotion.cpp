@@ -7,7 +7,7 @@
 using namespace suanli;
 
 int main() {
-  const DType all[] = {f64, f32, i64, i32, u8, boolean};
+  const DType all[] = {f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean};
   const char* kinds[] = {"axes", "point", "number"};
   for (DType a : all)
     for (DType b : all)
