@@ -33,9 +33,8 @@ struct NamedSet {
   DTypes set;
 };
 constexpr NamedSet kSets[] = {
-    {"float", kFloatDTypes},        {"integral", kIntegralDTypes}, {"computed", kComputedDTypes},
-    {"number", kNumberDTypes},    {"any", kEveryDType},
-    {"up to 8 bytes", kUpTo8Bytes},
+    {"float", kFloatDTypes},   {"integral", kIntegralDTypes}, {"computed", kComputedDTypes},
+    {"number", kNumberDTypes}, {"any", kEveryDType},          {"up to 8 bytes", kUpTo8Bytes},
 };
 
 std::string listed(DTypes set) {

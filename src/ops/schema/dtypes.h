@@ -22,8 +22,7 @@ inline constexpr DTypes kNumberDTypes =
                DType::i8, DType::u64, DType::u32, DType::u16, DType::u8, DType::boolean});
 /// Dtypes that every other op takes.
 inline constexpr DTypes kComputedDTypes = kNumberDTypes & ~dtypes_of({DType::u64});
-inline constexpr DTypes kFloatDTypes =
-    dtypes_of({DType::f64, DType::f32, DType::f16, DType::bf16});
+inline constexpr DTypes kFloatDTypes = dtypes_of({DType::f64, DType::f32, DType::f16, DType::bf16});
 inline constexpr DTypes kHalfDTypes = dtypes_of({DType::f16, DType::bf16});
 /// Dtypes of indices into an axis.
 inline constexpr DTypes kIndexDTypes = dtypes_of({DType::i64});

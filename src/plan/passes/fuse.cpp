@@ -390,8 +390,7 @@ Shape space_of(const Program& p, uint32_t i) {
 bool is_fusable(const Program& p, size_t i) {
   const Record& r = p.record(i);
   if (is_reduction(r.op))
-    return is_float(p.desc(r.in[0]).dtype) &&
-           p.desc(r.in[0]).shape.numel() > 0;
+    return is_float(p.desc(r.in[0]).dtype) && p.desc(r.in[0]).shape.numel() > 0;
   if (r.op != cast_op.id() && !op_of(r.op).has(Trait::pointwise)) return false;
   if (!contains(kNumberDTypes, r.out[0].dtype)) return false;
   for (const Ref& in : r.in)
