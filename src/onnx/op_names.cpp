@@ -36,6 +36,8 @@ const std::unordered_map<const Op*, OpName>& names() {
         {&normal_op, {"RandomNormal", 1}},
         {&mean_op, {"ReduceMean", 18}},
         {&argmax_op, {"ArgMax", 13}},
+        {&argmin_op, {"ArgMin", 13}},
+        {&logsumexp_op, {"ReduceLogSumExp", 18}},
         {&vector_norm_op, {"ReduceL2", 18}},
         {&softmax_op, {"Softmax", 13}},
         {&log_softmax_op, {"LogSoftmax", 13}},
@@ -75,7 +77,8 @@ const char* reason_of(const Op& op) {
   if (const auto it = reasons().find(&op); it != reasons().end()) return it->second;
   if (op.has(Trait::internal)) return "a part of other ops or of gradients";
   if (op.has(Trait::composite)) return "its parts";
-  if (op.has(Trait::pointwise)) return "the operators of its formula";
+  if (op.has(Trait::pointwise) || reduction_row(op.id()) >= 0)
+    return "the operators of its formula";
   return op.rules() && op.rules()->decompose ? "the ops of its decomposition" : nullptr;
 }
 }  // namespace
