@@ -90,7 +90,7 @@ class Ours : public Work {
  public:
   explicit Ours(const Product& p) : flops_(p.flops()) {
     const MatmulAttr matmul{p.direction == "grad_weight", p.direction == "forward"};
-    const ConvAttr conv{static_cast<int32_t>(p.stride), static_cast<int32_t>(p.padding), 1, 1};
+    const ConvAttr conv{p.stride, p.padding, 1, 1};
     auto f32 = [](const Shape& s) { return ValueDesc{DType::f32, s}; };
     Step step;
     step.attr = p.convolution ? static_cast<const void*>(&conv) : &matmul;

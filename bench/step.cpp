@@ -28,17 +28,20 @@ nn::AnyModule mlp1024() {
                         nn::Linear(1024, 10));
 }
 
+const Loss kCrossEntropy = [](const Tensor& x, const Tensor& y) { return cross_entropy(x, y); };
+const Loss kNll = [](const Tensor& x, const Tensor& y) { return nll_loss(x, y); };
+
 const Network networks[] = {
-    {"cnn_b", [] { return models::make("cnn_b"); }, nll_loss},
+    {"cnn_b", [] { return models::make("cnn_b"); }, kNll},
     {"resnet18", [] { return models::make("resnet18", {.input_shape = {3, 32, 32}}); },
-     cross_entropy},
-    {"mlp1024", mlp1024, cross_entropy},
+     kCrossEntropy},
+    {"mlp1024", mlp1024, kCrossEntropy},
     {"gpt",
      [] {
        return nn::AnyModule(
            models::Gpt({.vocab = 5000, .context = 256, .layers = 4, .width = 256, .heads = 8}));
      },
-     cross_entropy},
+     kCrossEntropy},
 };
 
 using MakeOptimizer = std::unique_ptr<optim::Optimizer> (*)(std::vector<Parameter> parameters,
@@ -99,7 +102,7 @@ struct Loaded {
     if (side && side->integer() > 0) {
       const bool logits = models::entry(name).output == models::Output::logits;
       return {models::make(name, {.input_shape = {3, side->integer(), side->integer()}}),
-              logits ? cross_entropy : nll_loss};
+              logits ? kCrossEntropy : kNll};
     }
     const Network& network = row(networks, &Network::name, name, "network");
     return {network.make(), network.loss};

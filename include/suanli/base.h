@@ -179,6 +179,28 @@ class Dims {
 };
 SUANLI_API std::string to_string(const Dims& dims);  ///< "[0, 2]"
 
+/// Two integers, of height and width; one stands for both: `3`, `{3, 5}`.
+class IntPair {
+ public:
+  constexpr IntPair() = default;
+  template <class I> requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
+  constexpr IntPair(I both) : IntPair(both, both) {}
+  template <class I, class J> requires(std::is_integral_v<I> && std::is_integral_v<J>)
+  constexpr IntPair(I first, J second) : of_{checked(first), checked(second)} {}
+  constexpr int operator[](int i) const { return of_[i]; }
+  constexpr bool operator==(const IntPair&) const = default;
+  constexpr bool equal() const { return of_[0] == of_[1]; }
+
+ private:
+  static constexpr int checked(int64_t value) {
+    if (value != static_cast<int>(value)) refuse(value);
+    return static_cast<int>(value);
+  }
+  [[noreturn]] SUANLI_API static void refuse(int64_t value);  // throws ArgumentError
+  int of_[2] = {};
+};
+SUANLI_API std::string to_string(IntPair pair);  ///< "[3, 5]", or "3" if both are equal
+
 /// The bytes of a tensor of this shape and dtype. Throws ShapeError `[op] …` if a size is negative,
 /// or if the nonzero sizes give more than kMaxTensorBytes. So sums over the values of a program
 /// never overflow.

@@ -336,14 +336,14 @@ class SUANLI_API MaxPool2d : public Module {
   SUANLI_CALL
 
  private:
-  PoolOptions options_;
+  MaxPoolOptions options_;
 };
 
 /// See adaptive_avg_pool2d().
 class SUANLI_API AdaptiveAvgPool2d : public Module {
  public:
   explicit AdaptiveAvgPool2d(int height, int width) : height_(height), width_(width) {}
-  Tensor forward(const Tensor& x) const { return adaptive_avg_pool2d(x, height_, width_); }
+  Tensor forward(const Tensor& x) const { return adaptive_avg_pool2d(x, {height_, width_}); }
   const char* type_name() const override { return "AdaptiveAvgPool2d"; }
   SUANLI_CALL
 

@@ -5,6 +5,8 @@
 #pragma once
 #include <optional>
 
+#include "suanli/ops/conv.h"
+#include "suanli/ops/losses.h"
 #include "suanli/pointwise.h"
 #include "suanli/reductions.h"
 #include "suanli/tensor.h"
@@ -110,31 +112,6 @@ struct MatmulOptions {
 /// dtypes; f16, bf16 and f32 accumulate in f32.
 SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
-struct ConvOptions {
-  int stride = 1, padding = 0, dilation = 1, groups = 1;
-};
-/// 2-D convolution (cross-correlation, as in every framework):
-/// y[n,o,p,q] = Σ_{c,r,s} x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] +
-/// b[o].
-/// x [N, C, H, W], w [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q] with P = ⌊(H + 2·pad −
-/// dilation·(R−1) − 1)/stride⌋ + 1. Float dtypes. Throws ShapeError if channels, groups or kernel
-/// do not fit, ArgumentError for an option below its least value.
-SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {},
-                         const ConvOptions& options = {});
-
-struct PoolOptions {
-  int kernel_size = 2, stride = 0 /* 0: kernel_size */, padding = 0;
-};
-/// The largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H
-/// + 2·pad − kernel_size)/stride⌋ + 1.
-SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
-/// The mean of each window; zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as in
-/// max_pool2d().
-SUANLI_API Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
-/// x [N, C, H, W] → [N, C, height, width]. Element i is the mean of rows ⌊i·H/height⌋ to
-/// ⌈(i+1)·H/height⌉ − 1. Columns are averaged the same way.
-SUANLI_API Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width);
-
 /// The mean and (biased) variance of each channel, [C].
 struct BatchStatistics {
   Tensor mean, variance;
@@ -214,29 +191,11 @@ SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k,
 SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t num_heads,
                                  const AttentionOptions& options = {});
 
-// ---- softmax and losses -------------------------------------------------------------------------
+// ---- softmax ------------------------------------------------------------------------------------
 /// exp(x − max x) / Σ exp(x − max x) along `dim`.
 SUANLI_API Tensor softmax(const Tensor& x, int dim = -1);
 /// x − max x − log Σ exp(x − max x) along `dim`.
 SUANLI_API Tensor log_softmax(const Tensor& x, int dim = -1);
-/// The mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
-SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
-/// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer
-/// dtype, 0 … C−1 → []. A target out of range throws IoError when the op runs. Or target [N, C] of
-/// a float dtype, the share of each class in a sample (mixed pictures, smoothed labels). The result
-/// is then the mean over n of −Σ target[n, c] · log_softmax(logits)[n, c], as in PyTorch; 0 · ln 0
-/// is 0.
-SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
-/// cross_entropy() with class weights and label smoothing, as in PyTorch. `label_smoothing` ε of
-/// each target is spread over all classes (Szegedy et al. 2016, section 7):
-/// Σ_n ((1−ε) w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits).
-/// logits [N, C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1)
-/// → []. Terms whose factor (a weight, ε, 1−ε) is 0 are left out, even if the logarithm is
-/// infinite. It has its own name so that cross_entropy stays a plain function that a Loss can hold.
-SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target,
-                                         const Tensor& weight, double label_smoothing = 0);
-/// The mean of (x − y)².
-SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
 
 // ---- random (from this thread's default generator unless one is given) --------------------------
 /// Uniform in [low, high).

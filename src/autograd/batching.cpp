@@ -245,18 +245,34 @@ Results embedding_gradient(const BatchedRecord& b) {
 
 // ---- losses -------------------------------------------------------------------------------------
 
+/// Class numbers of every example, of which those of ignore_index do not count.
+struct Counted {
+  Counted(const Tensor& target, int64_t ignore_index, DType dtype) {
+    const Tensor counts = target != Tensor(ignore_index);
+    number = where(counts, target, zeros(target.shape(), i64));
+    share = cast(counts, dtype);
+    const Dims rows{1, 2};
+    share = share / sum(share, rows, true);
+  }
+  Tensor number, share;  // [B, N, 1]
+};
+
 Results class_loss(const BatchedRecord& b) {
-  const Tensor x = b.all(0), target = reshape(b.all(1), {b.size(), -1, 1});
-  const Tensor m = amax(x, {2}, true), total = log(sum(exp(x - m), {2}, true));
-  return {-mean(gather(x - m - total, 2, target), {1, 2}), permute(cat({m, total}, 2), {0, 2, 1})};
+  const Counted t(reshape(b.all(1), {b.size(), b.shape(1)[0], 1}),
+                  b.attr<IgnoreAttr>().ignore_index, b.dtype(0));
+  const Tensor x = b.all(0), m = amax(x, {2}, true), total = log(sum(exp(x - m), {2}, true));
+  return {-sum(multiply_no_nan(gather(x - m - total, 2, t.number), t.share), {1, 2}),
+          permute(cat({m, total}, 2), {0, 2, 1})};
 }
 
 Results class_loss_gradient(const BatchedRecord& b) {
   const Shape& s = b.shape(1);
+  const Counted t(reshape(b.all(2), {b.size(), s[0], 1}), b.attr<IgnoreAttr>().ignore_index,
+                  b.dtype(1));
   const Tensor sums = permute(b.all(3), {0, 2, 1}), m = narrow(sums, 2, 0, 1),
                total = narrow(sums, 2, 1, 1), p = exp(b.all(1) - m - total),
-               g = reshape(b.all(0), {b.size(), 1, 1}) / static_cast<double>(s[0]);
-  return {(p - one_hot(b.all(2), s[1], b.dtype(1))) * g};
+               hot = one_hot(reshape(t.number, {b.size(), s[0]}), s[1], b.dtype(1));
+  return {(p - hot) * (t.share * reshape(b.all(0), {b.size(), 1, 1}))};
 }
 
 const std::unordered_map<const Op*, BatchingRule>& rules() {
@@ -289,7 +305,7 @@ const std::unordered_map<const Op*, BatchingRule>& rules() {
       {&conv2d_grad_weight_op, convolution_grad_weight},
       {&embedding_op, embedded},
       {&embedding_grad_op, embedding_gradient},
-      {&cross_entropy_op, class_loss},
+      {&cross_entropy_rows_op, class_loss},
       {&cross_entropy_grad_op, class_loss_gradient},
   };
   return *all;

@@ -51,7 +51,7 @@ struct Vgg : nn::Module {
   }
   Tensor forward(const Tensor& x) const {
     const int side = small_ ? 1 : kSide;
-    return classifier(flatten(adaptive_avg_pool2d(features(x), side, side), 1));
+    return classifier(flatten(adaptive_avg_pool2d(features(x), {side, side}), 1));
   }
   const char* type_name() const override { return name_; }
 

@@ -17,7 +17,10 @@ const std::unordered_map<const Op*, OpName>& names() {
   static const auto* all = [] {
     auto* names = new std::unordered_map<const Op*, OpName>{
         {&conv2d_op, {"Conv", 11}},
+        {&conv1d_op, {"Conv", 11}},
         {&conv2d_grad_input_op, {"ConvTranspose", 11}},
+        {&conv_transpose1d_op, {"ConvTranspose", 11}},
+        {&conv_transpose2d_op, {"ConvTranspose", 11}},
         {&max_pool2d_op, {"MaxPool", 12}},
         {&avg_pool2d_op, {"AveragePool", 19}},
         {&gather_op, {"GatherElements", 13}},

@@ -31,7 +31,7 @@ Shape in_blocks(const Shape& s, int64_t b) {
 TEST(Pool, BlocksWhosePlacesNeedMoreThan32BitsStayPlain) {
   const int64_t block = cpu_backend().channel_block();
   if (block == 0) GTEST_SKIP() << "no blocks here";
-  const PoolAttr attr{2, 2, 0};
+  const MaxPoolAttr attr{2, 2, 0};
   for (int64_t side : {11580, 11600, 16400}) {  // 2³¹ lies between for blocks of 16, and of 8
     const Shape x{1, 16, side, side}, y{1, 16, side / 2, side / 2};
     const Step pool{
@@ -55,7 +55,7 @@ struct Pooled {
 /// Forward, then the gradient of g; b: channels of a block, 0 for plain buffers. The result is
 /// plain.
 Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape& xs,
-           const Shape& ys, const PoolAttr& attr, int64_t b) {
+           const Shape& ys, const MaxPoolAttr& attr, int64_t b) {
   Pooled p{std::vector<float>(g.size()), std::vector<int32_t>(g.size()),
            std::vector<float>(x.size())};
   auto given = [&](const std::vector<float>& v, const Shape& s) {
@@ -86,7 +86,7 @@ Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape
 }
 
 /// The largest elements alone, of plain planes.
-std::vector<float> run_values(const Buffer<float>& x, const Shape& ys, const PoolAttr& attr) {
+std::vector<float> run_values(const Buffer<float>& x, const Shape& ys, const MaxPoolAttr& attr) {
   std::vector<float> y(static_cast<size_t>(ys.numel()));
   const void* in[] = {x.values.data()};
   void* out[] = {y.data(), nullptr};
@@ -98,7 +98,7 @@ std::vector<float> run_values(const Buffer<float>& x, const Shape& ys, const Poo
 
 // No op asks for it; a window without rows is still no reason to read in front of a plane.
 TEST(MeanPool, WindowsOfPaddingAloneAreZeros) {
-  const MeanPoolAttr attr{2, 1, 1, 1, 5};
+  const MeanPoolAttr attr{2, 1, 1, {1, 5}};
   const Buffer<float> x{{1, 1, 0, 4}, {}};
   EXPECT_EQ(run_kernel<float>("mean_pool2d", &attr, {&x}, {1, 1, 1, 5}),
             std::vector<float>(5, 0.0f));
@@ -106,15 +106,17 @@ TEST(MeanPool, WindowsOfPaddingAloneAreZeros) {
 
 /// By the definition: the first of the largest elements, or the first NaN.
 Pooled defined(const std::vector<float>& x, const Shape& xs, const Shape& ys,
-               const PoolAttr& attr) {
+               const MaxPoolAttr& attr) {
   Pooled p;
   for (int64_t plane = 0; plane < ys[0] * ys[1]; ++plane)
     for (int64_t i = 0; i < ys[2]; ++i)
       for (int64_t j = 0; j < ys[3]; ++j) {
         int64_t best = -1;
         float largest = 0;
-        for (int64_t r = i * attr.stride - attr.padding, k = 0; k < attr.kernel_size; ++k, ++r)
-          for (int64_t c = j * attr.stride - attr.padding, l = 0; l < attr.kernel_size; ++l, ++c) {
+        for (int64_t k = 0; k < attr.kernel_size[0]; ++k)
+          for (int64_t l = 0; l < attr.kernel_size[1]; ++l) {
+            const int64_t r = i * attr.stride[0] - attr.padding[0] + k * attr.dilation[0],
+                          c = j * attr.stride[1] - attr.padding[1] + l * attr.dilation[1];
             if (r < 0 || r >= xs[2] || c < 0 || c >= xs[3]) continue;
             const float v = x[static_cast<size_t>((plane * xs[2] + r) * xs[3] + c)];
             if (best < 0 || v > largest || (std::isnan(v) && !std::isnan(largest))) {
@@ -134,14 +136,15 @@ TEST(Pool, PlanesFollowTheDefinitionWithEveryInstructionSet) {
     return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
   };
   for (int round = 0; round < 120; ++round) {
-    const PoolAttr attr{static_cast<int32_t>(between(1, 4)), static_cast<int32_t>(between(1, 3)),
-                        round % 4 == 0 ? 1 : 0};
-    if (attr.padding >= attr.kernel_size) continue;
-    const Shape xs{between(1, 2), between(1, 5), attr.kernel_size + between(0, 9),
-                   attr.kernel_size + between(0, 70)};
-    const Shape ys{xs[0], xs[1], (xs[2] + 2 * attr.padding - attr.kernel_size) / attr.stride + 1,
-                   (xs[3] + 2 * attr.padding - attr.kernel_size) / attr.stride + 1};
-    SCOPED_TRACE(str(xs, " → ", ys, ", kernel ", attr.kernel_size, ", stride ", attr.stride));
+    const MaxPoolAttr attr{static_cast<int32_t>(between(1, 4)), static_cast<int32_t>(between(1, 3)),
+                           round % 4 == 0 ? 1 : 0};
+    if (attr.padding[0] >= attr.kernel_size[0]) continue;
+    const Shape xs{between(1, 2), between(1, 5), attr.kernel_size[0] + between(0, 9),
+                   attr.kernel_size[0] + between(0, 70)};
+    const Shape ys{xs[0], xs[1],
+                   (xs[2] + 2 * attr.padding[0] - attr.kernel_size[0]) / attr.stride[0] + 1,
+                   (xs[3] + 2 * attr.padding[0] - attr.kernel_size[0]) / attr.stride[0] + 1};
+    SCOPED_TRACE(str(xs, " → ", ys, ", kernel ", attr.kernel_size[0], ", stride ", attr.stride[0]));
     auto x = random_buffer<float>(xs, 1).values;
     for (size_t i = 0; i < x.size(); i += 5) x[i] = i % 2 ? 0.0f : -0.0f;  // ties of both signs
     for (size_t i = 1; i < x.size(); i += 3) x[i] = 0.0f;
@@ -175,14 +178,15 @@ TEST(Pool, PlanesFollowTheDefinitionWithEveryInstructionSet) {
 TEST(Pool, BlocksGiveTheBitsOfPlanes) {
   struct Case {
     int64_t n, c, h, w;
-    PoolAttr attr;
+    MaxPoolAttr attr;
   };
   for (const Case& c :
        {Case{3, 32, 9, 8, {2, 2, 0}}, Case{2, 16, 11, 7, {3, 2, 1}}, Case{1, 48, 5, 5, {3, 1, 1}},
         Case{2, 16, 4, 4, {4, 4, 0}}, Case{5, 32, 26, 26, {2, 2, 0}}}) {
     const Shape xs{c.n, c.c, c.h, c.w};
-    const Shape ys{c.n, c.c, (c.h + 2 * c.attr.padding - c.attr.kernel_size) / c.attr.stride + 1,
-                   (c.w + 2 * c.attr.padding - c.attr.kernel_size) / c.attr.stride + 1};
+    const Shape ys{c.n, c.c,
+                   (c.h + 2 * c.attr.padding[0] - c.attr.kernel_size[0]) / c.attr.stride[0] + 1,
+                   (c.w + 2 * c.attr.padding[0] - c.attr.kernel_size[0]) / c.attr.stride[0] + 1};
     auto x = random_buffer<float>(xs, 1).values;
     const auto g = random_buffer<float>(ys, 2).values;
     for (size_t i = 0; i < x.size(); i += 7) x[i] = 0.5f;  // ties

@@ -88,8 +88,9 @@ TEST(CommonOffset, ChangesNoLossAndNoGradient) {
     }
     check("cross_entropy", cross_entropy(x, t), hard, d);
     check("soft cross_entropy", cross_entropy(x, share), 0.75 * hard + 0.25 * all, smooth);
-    check("smoothed", weighted_cross_entropy(x, t, {}, 0.25), 0.75 * hard + 0.25 * all, smooth);
-    check("weighted", weighted_cross_entropy(x, t, weight, 0), -(log_p[0] + 3 * log_p[6]) / 4,
+    check("smoothed", cross_entropy(x, t, {.label_smoothing = 0.25}), 0.75 * hard + 0.25 * all,
+          smooth);
+    check("weighted", cross_entropy(x, t, {.weight = weight}), -(log_p[0] + 3 * log_p[6]) / 4,
           weighted);
     check("nll_loss", nll_loss(log_softmax(x), t), hard, d);
     // Hessian of the loss: (diag p − p pᵀ)/N. Its first row through a second backward.
@@ -177,17 +178,18 @@ TEST(ZeroTimesInfinity, ImpossibleClassesThatNobodyWantsAreNothing) {
     const F64s plain{(p0 - 1) / 2, (1 - p0) / 2, 0, (1 - p1) / 2, (p1 - 1) / 2, 0};
     const Case cases[] = {
         {"hard", cross_entropy(x, t), (l0 + l1) / 2, plain},
-        {"no weights", weighted_cross_entropy(x, t, {}, 0), (l0 + l1) / 2, plain},
+        {"no weights", cross_entropy(x, t), (l0 + l1) / 2, plain},
         {"weights",
-         weighted_cross_entropy(x, t, in_dtype({1, 2, 3}, {3}, d), 0),
+         cross_entropy(x, t, {.weight = in_dtype({1, 2, 3}, {3}, d)}),
          (l0 + 2 * l1) / 3,
          {(p0 - 1) / 3, (1 - p0) / 3, 0, (1 - p1) * 2 / 3, (p1 - 1) * 2 / 3, 0}},
         {"a class of weight 0",
-         weighted_cross_entropy(x, integers({0, 2}), in_dtype({1, 1, 0}, {3}, d), 0),
+         cross_entropy(x, integers({0, 2}), {.weight = in_dtype({1, 1, 0}, {3}, d)}),
          l0,
          {p0 - 1, 1 - p0, 0, 0, 0, 0}},
         {"smoothing over classes of weight 0",
-         weighted_cross_entropy(x, integers({0, 0}), in_dtype({1, 0, 0}, {3}, d), 0.3),
+         cross_entropy(x, integers({0, 0}),
+                       {.weight = in_dtype({1, 0, 0}, {3}, d), .label_smoothing = 0.3}),
          ((l0 + std::log(std::exp(0.5) + std::exp(1)) - 0.5) / 2) * (0.7 + 0.1),
          {}},
         {"shares", cross_entropy(x, in_dtype({1, 0, 0, 0, 1, 0}, {2, 3}, d)), (l0 + l1) / 2, plain},
@@ -200,7 +202,7 @@ TEST(ZeroTimesInfinity, ImpossibleClassesThatNobodyWantsAreNothing) {
     }
     EXPECT_EQ(read(cross_entropy(x, integers({2, 1})))[0], kInf)
         << "the impossible class is the target";
-    EXPECT_EQ(read(weighted_cross_entropy(x, t, {}, 0.1))[0], kInf)
+    EXPECT_EQ(read(cross_entropy(x, t, {.label_smoothing = 0.1}))[0], kInf)
         << "smoothing wants the impossible class";
   }
 }
@@ -225,9 +227,9 @@ TEST(ZeroTimesInfinity, AveragesReachTheirOwnWindowsOnly) {
       {"2, 1, 0", [](const Tensor& x) { return avg_pool2d(x, {2, 1, 0}); }, 1},
       {"2, 1, 1", [](const Tensor& x) { return avg_pool2d(x, {2, 1, 1}); }, 4},
       {"5, 5, 0", [](const Tensor& x) { return avg_pool2d(x, {5, 5, 0}); }, 1},
-      {"adaptive 3×3", [](const Tensor& x) { return adaptive_avg_pool2d(x, 3, 3); }, 1},
-      {"adaptive 7×5", [](const Tensor& x) { return adaptive_avg_pool2d(x, 7, 5); }, 2},
-      {"adaptive 1×1", [](const Tensor& x) { return adaptive_avg_pool2d(x, 1, 1); }, 1}};
+      {"adaptive 3×3", [](const Tensor& x) { return adaptive_avg_pool2d(x, {3, 3}); }, 1},
+      {"adaptive 7×5", [](const Tensor& x) { return adaptive_avg_pool2d(x, {7, 5}); }, 2},
+      {"adaptive 1×1", [](const Tensor& x) { return adaptive_avg_pool2d(x, {1, 1}); }, 1}};
   for (DType d : {f32, f64})
     for (double bad : {kInf, -kInf, kNan})
       for (const Case& c : cases) {

@@ -85,12 +85,13 @@ TEST(Sizes, LargeOptionsOfWindowsAreUnderstood) {
 
 TEST(Sizes, PicturesWithoutPixelsAreNotPooled) {
   for (const Shape& shape : {Shape{1, 1, 0, 4}, Shape{1, 1, 4, 0}}) {
-    const PoolOptions options{.kernel_size = 2, .stride = 1, .padding = 1};
-    EXPECT_FAULT(ShapeError, avg_pool2d(zeros(shape), options), .op = "avg_pool2d",
-                 .argument = "input", .given = to_string(shape),
+    EXPECT_FAULT(ShapeError,
+                 avg_pool2d(zeros(shape), {.kernel_size = 2, .stride = 1, .padding = 1}),
+                 .op = "avg_pool2d", .argument = "input", .given = to_string(shape),
                  .expected = "pictures of at least 1×1");
-    EXPECT_FAULT(ShapeError, max_pool2d(zeros(shape), options), .op = "max_pool2d",
-                 .argument = "input", .given = to_string(shape),
+    EXPECT_FAULT(ShapeError,
+                 max_pool2d(zeros(shape), {.kernel_size = 2, .stride = 1, .padding = 1}),
+                 .op = "max_pool2d", .argument = "input", .given = to_string(shape),
                  .expected = "pictures of at least 1×1");
   }
   EXPECT_EQ(avg_pool2d(zeros({0, 1, 4, 4})).shape(), (Shape{0, 1, 2, 2}));

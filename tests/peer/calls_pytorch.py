@@ -172,8 +172,8 @@ def random_call(case, x=None):
     rng = case.rng
     kinds = ["pointwise"] * 16 + ["attributes"] * 3 + ["reduce"] * 3 + ["special"] * 2 + \
             ["clamp", "lerp", "addcmul", "nan_to_num", "logsumexp", "argmin", "narrow", "slice_update", "scatter_add", "full", "arange",
-             "avg_pool2d", "adaptive_avg_pool2d", "batch_norm", "batch_norm_inference", "nll_loss", "cross_entropy", "soft_cross_entropy",
-             "weighted_cross_entropy", "where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
+             "avg_pool2d", "adaptive_avg_pool2d", "batch_norm", "batch_norm_inference", "nll_loss", "cross_entropy", "conv1d", "conv_transpose1d",
+             "conv_transpose2d", "adaptive_max_pool2d", "where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
              "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
     while True:
         kind = str(rng.choice(kinds))
@@ -339,18 +339,6 @@ def build(case, kind, x):
     if kind == "arange" and not given:
         n, start = int(rng.integers(0, 7)), int(rng.integers(-3, 4))
         return case.call("arange", [(start, None)], {"shape": [n]}, torch.arange(start, start + n))
-    if kind in ("nll_loss", "cross_entropy", "weighted_cross_entropy", "soft_cross_entropy") and rank == 2:
-        n, classes = int(t.shape[0]), int(t.shape[1])
-        if kind == "soft_cross_entropy":
-            b = case.array((n, classes), dtype)
-            return case.call(kind, [a, b], {}, F.cross_entropy(t, b[1]))
-        i = case.array((n,), "i64", below=classes)
-        if kind == "weighted_cross_entropy":
-            w, smoothing = case.array((classes,), dtype, "positive"), float(rng.choice([0.0, 0.1]))
-            case.leaves.pop()   # PyTorch has no gradient for the weights
-            value = F.cross_entropy(t, i[1], w[1].detach(), label_smoothing=smoothing)
-            return case.call(kind, [a, i, w], {"label_smoothing": smoothing} if smoothing else {}, value)
-        return case.call(kind, [a, i], {}, (F.nll_loss if kind == "nll_loss" else F.cross_entropy)(t, i[1]))
     if kind in ("batch_norm", "batch_norm_inference") and rank >= 2 and t.numel() > 3 * t.shape[1]:
         w, b = case.array((int(t.shape[1]),), dtype), case.array((int(t.shape[1]),), dtype)
         if kind == "batch_norm":
@@ -373,33 +361,88 @@ def build(case, kind, x):
     if kind == "layer_norm" and rank and t.shape[-1] > 1:   # of one element it divides rounding by √eps
         w, b = case.array((int(t.shape[-1]),), dtype), case.array((int(t.shape[-1]),), dtype)
         return case.call("layer_norm", [a, w, b], {"eps": 1e-3}, F.layer_norm(t, (t.shape[-1],), w[1], b[1], 1e-3))
-    if kind == "mse_loss":
+    if kind == "mse_loss" and given:
         b = case.array(tuple(t.shape), dtype)
         return case.call("mse_loss", [a, b], {}, F.mse_loss(t, b[1]))
-    if kind in ("avg_pool2d", "adaptive_avg_pool2d") and rank == 4:
-        if kind == "adaptive_avg_pool2d":
-            height, width = int(rng.integers(1, 5)), int(rng.integers(1, 5))
-            return case.call(kind, [a], {"height": height, "width": width}, F.adaptive_avg_pool2d(t, (height, width)))
-        kernel = int(rng.integers(1, min(t.shape[2], t.shape[3], 3) + 1))
-        if rng.random() < 0.5:
-            return case.call(kind, [a], {"kernel_size": kernel}, F.avg_pool2d(t, kernel))
-        stride, padding = int(rng.integers(1, 4)), int(rng.integers(0, kernel // 2 + 1))
-        return case.call(kind, [a], {"kernel_size": kernel, "stride": stride, "padding": padding}, F.avg_pool2d(t, kernel, stride, padding))
-    if kind in ("conv2d", "max_pool2d") and not given:
-        groups = int(rng.choice([1, 1, 2]))
-        n, c = int(rng.integers(1, 4)), groups * int(rng.integers(1, 4))
-        x = case.array((n, c, int(rng.integers(5, 12)), int(rng.integers(5, 12))), dtype)
-        if kind == "max_pool2d":
-            kernel, stride = int(rng.integers(1, 4)), int(rng.integers(1, 4))
-            padding = int(rng.integers(0, kernel // 2 + 1))
-            return case.call("max_pool2d", [x], {"kernel_size": kernel, "stride": stride, "padding": padding},
-                             F.max_pool2d(x[1], kernel, stride, padding))
-        r, s = int(rng.integers(1, 4)), int(rng.integers(1, 4))
-        stride, padding, dilation = int(rng.integers(1, 3)), int(rng.integers(0, 3)), int(rng.choice([1, 1, 2]))
-        w = case.array((groups * int(rng.integers(1, 4)), c // groups, r, s), dtype)
-        return case.call("conv2d", [x, w], {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
-                         F.conv2d(x[1], w[1], None, stride, padding, dilation, groups))
+    if kind in ("mse_loss", "nll_loss", "cross_entropy") and not given:
+        return build_loss(case, kind, dtype)
+    if "conv" in kind and not given:
+        return build_convolution(case, kind, dtype)
+    if "pool" in kind and not given:
+        return build_pool(case, kind, dtype)
     return None
+
+
+def build_loss(case, kind, dtype):
+    """Losses over classes of [C], [N, C] or [N, C, d…], with every option."""
+    rng = case.rng
+    reduction = int(rng.integers(0, 3))
+    options = {"reduction": ("none", "mean", "sum")[reduction]}
+    if kind == "mse_loss":
+        shape = shape_of(rng)
+        a, b = case.array(shape, dtype), case.array(shape, dtype)
+        return case.call(kind, [a, b], {"reduction": reduction}, F.mse_loss(a[1], b[1], **options))
+    classes, rows = int(rng.integers(1, 5)), shape_of(rng, 0, 3)
+    x = case.array((*rows[:1], classes, *rows[1:]), dtype)
+    soft = kind == "cross_entropy" and rng.random() < 0.3
+    t = case.array(tuple(x[1].shape), dtype) if soft else case.array(rows, "i64", below=classes)
+    inputs, attributes = [x, t], {"reduction": reduction}
+    if rng.random() < 0.5:
+        inputs.append(case.array((classes,), dtype, "positive"))
+        case.leaves.pop()   # PyTorch has no gradient for weights
+    if not soft and rng.random() < 0.5:
+        attributes["ignore_index"] = options["ignore_index"] = int(rng.integers(0, classes))
+    if kind == "cross_entropy" and rng.random() < 0.5:
+        attributes["label_smoothing"] = options["label_smoothing"] = 0.25
+    weight = inputs[2][1].detach() if len(inputs) == 3 else None
+    return case.call(kind, inputs, attributes, getattr(F, kind)(x[1], t[1], weight, **options))
+
+
+def build_convolution(case, kind, dtype):
+    rng = case.rng
+    axes = 1 if kind.endswith("1d") else 2
+
+    def several(low, high):
+        numbers = [int(v) for v in rng.integers(low, high, axes)]
+        return numbers if axes == 2 and rng.random() < 0.5 else [numbers[0]] * axes
+
+    groups = int(rng.choice([1, 1, 2]))
+    c, o = (groups * int(rng.integers(1, 4)) for _ in range(2))
+    x = case.array((int(rng.integers(1, 4)), c, *(int(v) for v in rng.integers(5, 12, axes))), dtype)
+    kernel = [int(v) for v in rng.integers(1, 4, axes)]
+    stride, padding, dilation = several(1, 3), several(0, 3), several(1, 3)
+    attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    options = [stride, padding]
+    if "transpose" in kind:
+        attributes["output_padding"] = [int(rng.integers(0, max(s, d))) for s, d in zip(stride, dilation)]
+        options += [attributes["output_padding"], groups, dilation]
+        w = case.array((c, o // groups, *kernel), dtype)
+    else:
+        options += [dilation, groups]
+        w = case.array((o, c // groups, *kernel), dtype)
+    if axes == 1:
+        attributes = {k: v[0] if isinstance(v, list) else v for k, v in attributes.items()}
+    b = [case.array((o,), dtype)] if rng.random() < 0.5 else []
+    return case.call(kind, [x, w, *b], attributes, getattr(F, kind)(x[1], w[1], b[0][1] if b else None, *options))
+
+
+def build_pool(case, kind, dtype):
+    rng = case.rng
+    x = case.array((int(rng.integers(1, 4)), int(rng.integers(1, 4)), *(int(v) for v in rng.integers(5, 12, 2))), dtype)
+    if kind.startswith("adaptive"):
+        size = [int(v) for v in rng.integers(1, 9, 2)]
+        return case.call(kind, [x], {"output_size": size}, getattr(F, kind)(x[1], size))
+    kernel, stride = [int(v) for v in rng.integers(1, 4, 2)], [int(v) for v in rng.integers(1, 4, 2)]
+    padding, ceil = [int(rng.integers(0, k // 2 + 1)) for k in kernel], bool(rng.random() < 0.5)
+    attributes = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil}
+    if kind == "max_pool2d":
+        attributes["dilation"] = [int(v) for v in rng.integers(1, 3, 2)]
+        return case.call(kind, [x], attributes, F.max_pool2d(x[1], kernel, stride, padding, attributes["dilation"], ceil))
+    attributes["count_include_pad"] = bool(rng.random() < 0.5)
+    divisor = int(rng.integers(1, 5)) if rng.random() < 0.3 else None
+    if divisor:
+        attributes["divisor_override"] = divisor
+    return case.call(kind, [x], attributes, F.avg_pool2d(x[1], kernel, stride, padding, ceil, attributes["count_include_pad"], divisor))
 
 
 def distance(got, want, precision, exact=None):

@@ -98,60 +98,6 @@ std::vector<Array> matmul(const Call& c) {
   return {z};
 }
 
-size_t flat(int64_t a, int64_t b, int64_t c, int64_t d, const Shape& s) {
-  return static_cast<size_t>(((a * s[1] + b) * s[2] + c) * s[3] + d);
-}
-/// Calls f(flat place in y, in x, in w) for every product of a convolution: y[n,o,p,q] +=
-/// x[n,c,h,v] · w[o,c−first of the group,r,s].
-template <class F> void convolution(const Shape& x, const Shape& w, const Shape& y,
-                                    const ConvAttr& a, F&& f) {
-  const int64_t outputs_per_group = w[0] / a.groups;
-  for (int64_t n = 0; n < y[0]; ++n)
-    for (int64_t o = 0; o < y[1]; ++o)
-      for (int64_t p = 0; p < y[2]; ++p)
-        for (int64_t q = 0; q < y[3]; ++q)
-          for (int64_t c = 0; c < w[1]; ++c)
-            for (int64_t r = 0; r < w[2]; ++r)
-              for (int64_t s = 0; s < w[3]; ++s) {
-                const int64_t row = p * a.stride + r * a.dilation - a.padding,
-                              column = q * a.stride + s * a.dilation - a.padding;
-                if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
-                const int64_t channel = o / outputs_per_group * w[1] + c;
-                f(flat(n, o, p, q, y), flat(n, channel, row, column, x), flat(o, c, r, s, w));
-              }
-}
-std::vector<Array> conv2d(const Call& c) {
-  const auto& a = c.attr.as<ConvAttr>();
-  const Array &x = c.in[0], &w = c.in[1];
-  Array y = sums(
-      {x.shape[0], w.shape[0], windows(x.shape[2], w.shape[2], a.stride, a.padding, a.dilation),
-       windows(x.shape[3], w.shape[3], a.stride, a.padding, a.dilation)},
-      x.dtype);
-  convolution(x.shape, w.shape, y.shape, a, [&](size_t to, size_t from, size_t weight) {
-    add_term(y, to, x.v[from] * w.v[weight]);
-  });
-  if (c.in.size() == 3)
-    for (size_t i = 0; i < y.v.size(); ++i)
-      add_term(y, i, c.in[2].v[static_cast<size_t>(unravel(static_cast<int64_t>(i), y.shape)[1])]);
-  return {y};
-}
-std::vector<Array> conv2d_grad_input(const Call& c) {
-  const Array &g = c.in[0], &w = c.in[1];
-  Array x = sums(c.shape, g.dtype);
-  convolution(
-      x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
-      [&](size_t to, size_t from, size_t weight) { add_term(x, from, g.v[to] * w.v[weight]); });
-  return {x};
-}
-std::vector<Array> conv2d_grad_weight(const Call& c) {
-  const Array &x = c.in[0], &g = c.in[1];
-  Array w = sums(c.shape, g.dtype);
-  convolution(
-      x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
-      [&](size_t to, size_t from, size_t weight) { add_term(w, weight, g.v[to] * x.v[from]); });
-  return {w};
-}
-
 // ---- shape --------------------------------------------------------------------------------------
 
 std::vector<Array> reshape(const Call& c) {
@@ -338,16 +284,21 @@ const Named named[] = {
     {"softmax", {softmax, 1e-6}},
     {"log_softmax", {log_softmax, 1e-6}},
     {"nll_loss", {nll_loss, 1e-6}},
-    {"cross_entropy", {cross_entropy, 1e-6, 1e-12, false, 1}},
+    {"nll_rows", {nll_rows, 1e-6}},
+    {"nll_rows_grad", {nll_rows_grad, 1e-6}},
+    {"cross_entropy", {cross_entropy, 1e-6}},
+    {"cross_entropy_rows", {cross_entropy_rows, 1e-6, 1e-12, false, 1}},
     {"cross_entropy_grad", {cross_entropy_grad, 1e-6}},
-    {"soft_cross_entropy", {soft_cross_entropy, 1e-6}},
-    {"weighted_cross_entropy", {weighted_cross_entropy, 1e-6}},
     {"mse_loss", {mse_loss, 1e-6}},
     {"matmul", {matmul}},
     {"conv2d", {conv2d, 2e-6, 1e-12, true, 8, Reference::Wild::mixed}},
     {"conv2d_grad_input", {conv2d_grad_input, 2e-6, 1e-12, true, 8, Reference::Wild::mixed}},
     {"conv2d_grad_weight", {conv2d_grad_weight, 2e-6, 1e-12, true, 8, Reference::Wild::mixed}},
+    {"conv1d", {conv1d, 2e-6, 1e-12, true, 8, Reference::Wild::mixed}},
+    {"conv_transpose1d", {conv_transpose1d, 2e-6, 1e-12, true, 8, Reference::Wild::mixed}},
+    {"conv_transpose2d", {conv_transpose2d, 2e-6, 1e-12, true, 8, Reference::Wild::mixed}},
     {"max_pool2d", {max_pool2d, 0, 0}},
+    {"adaptive_max_pool2d", {adaptive_max_pool2d, 0, 0}},
     {"max_pool2d_grad", {max_pool2d_grad}},
     {"avg_pool2d", {avg_pool2d, 1e-6}},
     {"mean_pool2d", {mean_pool2d, 1e-6}},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/op_reference_nn.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -45,15 +46,6 @@ std::vector<Array> log_softmax(const Call& c) { return softmax_rows(c, true); }
 
 // ---- losses -------------------------------------------------------------------------------------
 
-std::vector<Array> nll_loss(const Call& c) {
-  const Array &x = c.in[0], &target = c.in[1];
-  Array y = sums({}, x.dtype);
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    const size_t at = ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape);
-    add_term(y, 0, -x.v[at] / static_cast<Real>(x.shape[0]));
-  }
-  return {y};
-}
 namespace {
 
 struct LogSum {
@@ -79,16 +71,36 @@ void add_loss(Array& y, Real share, Real x, const LogSum& s) {
 
 }  // namespace
 
-std::vector<Array> cross_entropy(const Call& c) {
+std::vector<Array> nll_rows(const Call& c) {
+  const Attr attr = NllLossAttr{c.attr.as<IgnoreAttr>().ignore_index, 1};
+  return nll_loss({c.in, attr, c.shape});
+}
+std::vector<Array> nll_rows_grad(const Call& c) {
+  const Array& target = c.in[1];
+  const auto ignored = static_cast<Real>(c.attr.as<IgnoreAttr>().ignore_index);
+  const auto counted =
+      std::count_if(target.v.begin(), target.v.end(), [&](Real t) { return t != ignored; });
+  Array dx = sums(c.shape, c.in[0].dtype);
+  for (size_t i = 0; i < target.v.size(); ++i)
+    if (target.v[i] != ignored)
+      add_term(dx, ravel({static_cast<int64_t>(i), static_cast<int64_t>(target.v[i])}, c.shape),
+               -c.in[0].v[0] / static_cast<Real>(counted));
+  return {dx};
+}
+std::vector<Array> cross_entropy_rows(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];
   const int64_t rows = x.shape[0];
+  const auto ignored = static_cast<Real>(c.attr.as<IgnoreAttr>().ignore_index);
+  const auto counted =
+      std::count_if(target.v.begin(), target.v.end(), [&](Real t) { return t != ignored; });
   Array y = sums({}, x.dtype), row_sums = filled({2, rows}, wide_dtype(x.dtype));
   row_sums.scale.assign(row_sums.v.size(), 1);
   for (int64_t n = 0; n < rows; ++n) {
     const LogSum s = log_sum_of_row(x, n);
     const auto row = static_cast<size_t>(n);
-    add_loss(y, 1 / static_cast<Real>(rows),
-             x.v[ravel({n, static_cast<int64_t>(target.v[row])}, x.shape)], s);
+    if (target.v[row] != ignored)
+      add_loss(y, 1 / static_cast<Real>(counted),
+               x.v[ravel({n, static_cast<int64_t>(target.v[row])}, x.shape)], s);
     row_sums.v[row] = s.top;
     row_sums.scale[row] = std::fabs(s.top);
     row_sums.v[row + static_cast<size_t>(rows)] = s.log;
@@ -100,10 +112,14 @@ std::vector<Array> cross_entropy(const Call& c) {
 std::vector<Array> cross_entropy_grad(const Call& c) {
   const Array &x = c.in[1], &target = c.in[2], &row_sums = c.in[3];
   Array dx = sums(x.shape, x.dtype);
-  const Real scale = c.in[0].v[0] / static_cast<Real>(x.shape[0]);
+  const auto ignored = static_cast<Real>(c.attr.as<IgnoreAttr>().ignore_index);
+  const auto counted =
+      std::count_if(target.v.begin(), target.v.end(), [&](Real t) { return t != ignored; });
+  const Real scale = c.in[0].v[0] / static_cast<Real>(counted);
   for (size_t i = 0; i < x.v.size(); ++i) {
     const Index at = unravel(static_cast<int64_t>(i), x.shape);
     const size_t row = static_cast<size_t>(at[0]);
+    if (target.v[row] == ignored) continue;
     const LogSum s{row_sums.v[row], row_sums.v[row + static_cast<size_t>(x.shape[0])]};
     add_term(dx, i, std::exp(s.log_p(x.v[i])) * scale);
     dx.scale[i] *= 1 + std::fabs(x.v[i]) + std::fabs(s.top) + std::fabs(s.log);
@@ -111,41 +127,80 @@ std::vector<Array> cross_entropy_grad(const Call& c) {
   }
   return {dx};
 }
-/// By the smoothed targets themselves: q[n, c] = (1−ε)[c = t_n] + ε/C.
-std::vector<Array> weighted_cross_entropy(const Call& c) {
+/// Losses over classes by the smoothed targets themselves: q[n, c] = (1−ε)[c = t_n] + ε/C. `terms`
+/// gives −ln p and its scale.
+template <class F> std::vector<Array> class_loss(const Call& c, int64_t ignored, int64_t reduction,
+                                                 Real smoothing, DType dtype, F&& terms) {
   const Array &x = c.in[0], &target = c.in[1];
-  const Real smoothing = c.attr.as<SmoothingAttr>().label_smoothing;
+  const bool soft = target.shape == x.shape && is_float(target.dtype);
+  const int axis = x.shape.rank() == 1 ? 0 : 1;
+  const int64_t classes = x.shape[axis];
+  Shape rest;
+  for (int i = 0; i < x.shape.rank(); ++i)
+    if (i != axis) rest.push_back(x.shape[i]);
+  const int64_t rows = rest.numel();
+  auto place = [&](int64_t row, int64_t k) {
+    Index at = unravel(row, rest);
+    at.insert(at.begin() + axis, k);
+    return ravel(at, x.shape);
+  };
   auto weight = [&](int64_t k) {
     return c.in.size() < 3 ? Real{1} : c.in[2].v[static_cast<size_t>(k)];
   };
-  auto class_of = [&](int64_t n) { return static_cast<int64_t>(target.v[static_cast<size_t>(n)]); };
-  Real divisor = 0;
-  for (int64_t n = 0; n < x.shape[0]; ++n) divisor += weight(class_of(n));
-  Array y = sums({}, x.dtype);
-  for (int64_t n = 0; n < x.shape[0]; ++n)
-    for (int64_t k = 0; k < x.shape[1]; ++k) {
-      const Real q =
-          (k == class_of(n) ? 1 - smoothing : 0) + smoothing / static_cast<Real>(x.shape[1]);
-      if (q != 0)
-        add_loss(y, q * weight(k) / divisor, x.v[ravel({n, k}, x.shape)], log_sum_of_row(x, n));
+  auto counts = [&](int64_t n) {
+    return soft || target.v[static_cast<size_t>(n)] != static_cast<Real>(ignored);
+  };
+  Real divisor = soft ? static_cast<Real>(rows) : 0;
+  for (int64_t n = 0; n < rows && !soft; ++n)
+    if (counts(n)) divisor += weight(static_cast<int64_t>(target.v[static_cast<size_t>(n)]));
+  Array y = sums(reduction == 0 ? rest : Shape{}, dtype);
+  for (int64_t n = 0; n < rows; ++n)
+    for (int64_t k = 0; counts(n) && k < classes; ++k) {
+      const Real hot = soft ? target.v[place(n, k)]
+                            : static_cast<Real>(static_cast<Real>(k) ==
+                                                target.v[static_cast<size_t>(n)]),
+                 q = (1 - smoothing) * hot + smoothing / static_cast<Real>(classes),
+                 share = q == 0 ? 0 : q * weight(k) / (reduction == 1 ? divisor : 1);
+      if (share == 0) continue;  // nothing whatever p is
+      const auto [value, scale] = terms(n, k, place);
+      const size_t to = reduction == 0 ? static_cast<size_t>(n) : 0;
+      y.v[to] += share * value;
+      y.scale[to] += std::fabs(share) * scale;
     }
+  if (reduction == 1 && divisor == 0) y.v[0] = std::numeric_limits<Real>::quiet_NaN();
   return {y};
 }
-std::vector<Array> soft_cross_entropy(const Call& c) {
-  const Array &x = c.in[0], &target = c.in[1];
-  Array y = sums({}, wider(x.dtype, target.dtype));
-  for (int64_t n = 0; n < x.shape[0]; ++n)
-    for (int64_t k = 0; k < x.shape[1]; ++k) {
-      const size_t at = ravel({n, k}, x.shape);
-      add_loss(y, target.v[at] / static_cast<Real>(x.shape[0]), x.v[at], log_sum_of_row(x, n));
-    }
-  return {y};
+std::vector<Array> nll_loss(const Call& c) {
+  const auto& a = c.attr.as<NllLossAttr>();
+  const Array& x = c.in[0];
+  return class_loss(c, a.ignore_index, a.reduction, 0, x.dtype,
+                    [&](int64_t n, int64_t k, auto&& place) {
+                      const Real v = x.v[place(n, k)];
+                      return std::pair(-v, std::fabs(v));
+                    });
+}
+std::vector<Array> cross_entropy(const Call& c) {
+  const auto& a = c.attr.as<CrossEntropyAttr>();
+  const Array& x = c.in[0];
+  const int64_t classes = x.shape[x.shape.rank() == 1 ? 0 : 1];
+  return class_loss(c, a.ignore_index, a.reduction, static_cast<Real>(a.label_smoothing), x.dtype,
+                    [&](int64_t n, int64_t k, auto&& place) {
+                      Array row = filled({1, classes}, x.dtype);
+                      for (int64_t i = 0; i < classes; ++i)
+                        row.v[static_cast<size_t>(i)] = x.v[place(n, i)];
+                      const LogSum s = log_sum_of_row(row, 0);
+                      const Real v = x.v[place(n, k)];
+                      return std::pair(-s.log_p(v), std::fabs(s.log) + std::fabs(v - s.top));
+                    });
 }
 std::vector<Array> mse_loss(const Call& c) {
-  Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
+  const int64_t reduction = c.attr.as<ReductionAttr>().reduction;
+  Array y = sums(reduction == 0 ? c.in[0].shape : Shape{}, wider(c.in[0].dtype, c.in[1].dtype));
   const size_t n = c.in[0].v.size();
   for (size_t i = 0; i < n; ++i)
-    add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
+    add_term(
+        y, reduction == 0 ? i : 0,
+        std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / (reduction == 1 ? static_cast<Real>(n) : 1));
   return {y};
 }
 

@@ -96,7 +96,9 @@ TEST(Trainer, TrainsAUserModule) {
   EXPECT_EQ(r.train_loss, last);
   EXPECT_LT(r.train_loss, 2.3) << "better than chance, ln 10";
   // After run(), the model in memory has the weights of the best epoch.
-  Evaluation test = evaluate(trainer.model(), trainer.data().test, {.loss = cross_entropy});
+  Evaluation test =
+      evaluate(trainer.model(), trainer.data().test,
+               {.loss = [](const Tensor& x, const Tensor& y) { return cross_entropy(x, y); }});
   EXPECT_EQ(test.samples, 64);
   EXPECT_EQ(test.accuracy, r.test_accuracy);
   EXPECT_EQ(trainer.run().test_accuracy, r.test_accuracy) << "run() is idempotent";

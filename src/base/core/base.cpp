@@ -70,6 +70,15 @@ void Dims::refuse(int64_t dim) const {
                     .given = str(to_string(*this), " and ", dim),
                     .expected = str("at most ", Shape::kMaxRank, " dimensions, each an int")});
 }
+void IntPair::refuse(int64_t value) {
+  throw ArgumentError({.op = "IntPair",
+                       .argument = "value",
+                       .given = str(value),
+                       .expected = str(INT32_MIN, " to ", INT32_MAX)});
+}
+std::string to_string(IntPair pair) {
+  return pair.equal() ? str(pair[0]) : str("[", pair[0], ", ", pair[1], "]");
+}
 std::string to_string(const Dims& dims) {
   std::string out;
   for (int dim : dims) out += str(out.empty() ? "" : ", ", dim);

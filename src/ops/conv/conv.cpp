@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // 2-D convolution with explicit data-gradient and weight-gradient ops, so that all orders of
 // gradients are convolutions again.
-#include "ops/op.h"
-#include "ops/schema/attributes.h"
+#include "ops/conv/conv.h"
 
 namespace suanli {
 
@@ -12,44 +11,18 @@ Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, co
 
 Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight);
 
-Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a);
-
-/// The product of numbers that are not negative, at most the largest int64_t.
-int64_t product(int64_t a, int64_t b) {
-  int64_t result;
-  return __builtin_mul_overflow(a, b, &result) ? INT64_MAX : result;
-}
-
-/// Output size along one axis; throws if the window does not fit.
-int64_t window_count(const Infer& c, int64_t size, int64_t kernel, const ConvAttr& a) {
+/// Output size along axis 0 (height) or 1 (width); throws if the window does not fit.
+int64_t window_count(const Infer& c, int axis, int64_t size, int64_t kernel, const ConvAttr& a) {
+  const int dilation = a.dilation[axis], padding = a.padding[axis];
   // span: from the first to the last
-  const int64_t span = product(a.dilation, kernel - 1), padded = size + int64_t{2} * a.padding;
+  const int64_t span = saturating_product(dilation, kernel - 1),
+                padded = size + int64_t{2} * padding;
   if (span >= padded)
     c.fail("weight",
-           str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : "",
-               " spanning ", span < INT64_MAX ? span + 1 : span),
-           str("at most ", padded, ", as input ", size, " with padding ", a.padding, " has"));
-  return (padded - span - 1) / a.stride + 1;
-}
-
-Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr& a) {
-  if (x.rank() != 4) c.fail("input", to_string(x), "rank 4, [N, C, H, W]");
-  if (w.rank() != 4) c.fail("weight", to_string(w), "rank 4, [out, in/groups, R, S]");
-  const auto at_least = [&](const char* option, int value, int least) {
-    if (value < least) c.fail_argument(option, str(value), str("at least ", least));
-  };
-  at_least("stride", a.stride, 1);
-  at_least("padding", a.padding, 0);
-  at_least("dilation", a.dilation, 1);
-  at_least("groups", a.groups, 1);
-  if (w[2] < 1 || w[3] < 1) c.fail("weight", to_string(w), "a kernel of at least 1×1");
-  if (x[1] != product(w[1], a.groups))
-    c.fail("input", str(x[1], " channels"),
-           str(product(w[1], a.groups), " channels, as weight ", w,
-               a.groups > 1 ? str(" in ", a.groups, " groups") : "", " has"));
-  if (w[0] % a.groups != 0)
-    c.fail("weight", str(w[0], " output channels in ", w), str("a multiple of groups, ", a.groups));
-  return {x[0], w[0], window_count(c, x[2], w[2], a), window_count(c, x[3], w[3], a)};
+           str("kernel ", kernel, dilation > 1 ? str(" at dilation ", dilation) : "", " spanning ",
+               span < INT64_MAX ? span + 1 : span),
+           str("at most ", padded, ", as input ", size, " with padding ", padding, " has"));
+  return (padded - span - 1) / a.stride[axis] + 1;
 }
 
 /// Multiply-adds of the three directions are the same: per output element one kernel volume.
@@ -59,6 +32,36 @@ Cost conv_cost(const Step& s, const Shape& y, const Shape& w) {
   return c;
 }
 
+}  // namespace
+
+void require_at_least(const Infer& c, const char* option, IntPair value, int least) {
+  if (value[0] < least || value[1] < least)
+    c.fail_argument(option, to_string(value), str("at least ", least));
+}
+
+int64_t saturating_product(int64_t a, int64_t b) {
+  int64_t result;
+  return __builtin_mul_overflow(a, b, &result) ? INT64_MAX : result;
+}
+
+Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr& a) {
+  if (x.rank() != 4) c.fail("input", to_string(x), "rank 4, [N, C, H, W]");
+  if (w.rank() != 4) c.fail("weight", to_string(w), "rank 4, [out, in/groups, R, S]");
+  require_at_least(c, "stride", a.stride, 1);
+  require_at_least(c, "padding", a.padding, 0);
+  require_at_least(c, "dilation", a.dilation, 1);
+  require_at_least(c, "groups", a.groups, 1);
+  if (w[2] < 1 || w[3] < 1) c.fail("weight", to_string(w), "a kernel of at least 1×1");
+  if (x[1] != saturating_product(w[1], a.groups))
+    c.fail("input", str(x[1], " channels"),
+           str(saturating_product(w[1], a.groups), " channels, as weight ", w,
+               a.groups > 1 ? str(" in ", a.groups, " groups") : "", " has"));
+  if (w[0] % a.groups != 0)
+    c.fail("weight", str(w[0], " output channels in ", w), str("a multiple of groups, ", a.groups));
+  return {x[0], w[0], window_count(c, 0, x[2], w[2], a), window_count(c, 1, x[3], w[3], a)};
+}
+
+namespace {
 Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input) {
   return record(conv2d_grad_input_op, {&g, &w}, a, &input);
 }
@@ -68,11 +71,11 @@ Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a,
   return record(conv2d_grad_weight_op, {&x, &g}, a, &weight);
 }
 
+}  // namespace
+
 Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a) {
   return b.defined() ? record(conv2d_op, {&x, &w, &b}, a) : record(conv2d_op, {&x, &w}, a);
 }
-
-}  // namespace
 
 const Op conv2d_op{OpSchema{
     .name = "conv2d",
@@ -169,9 +172,5 @@ const RegisterRules conv2d_grad_weight_rules{OpRules{
         },
     .saves = saves_in(0) | saves_in(1),
 }};
-
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const ConvOptions& o) {
-  return conv2d_with(x, w, b, {o.stride, o.padding, o.dilation, o.groups});
-}
 
 }  // namespace suanli

@@ -33,9 +33,12 @@ extern const Op matmul_op;
 // ops/conv/conv.cpp
 extern const Op conv2d_op, conv2d_grad_input_op, conv2d_grad_weight_op;
 
+// ops/conv/conv_parts.cpp
+extern const Op conv1d_op, conv_transpose1d_op, conv_transpose2d_op;
+
 // ops/conv/pool.cpp
 extern const Op max_pool2d_op, max_pool2d_grad_op, mean_pool2d_op, mean_pool2d_grad_op,
-    avg_pool2d_op, adaptive_avg_pool2d_op;
+    avg_pool2d_op, adaptive_avg_pool2d_op, adaptive_max_pool2d_op;
 
 // ops/norm/batch_norm.cpp
 extern const Op batch_norm_result_op, batch_norm_op, batch_norm_inference_op;
@@ -54,14 +57,16 @@ extern const Op mean_op, argmax_op, argmin_op;
 extern const Op logsumexp_op;
 
 // ops/reduce/softmax.cpp
-extern const Op softmax_op, log_softmax_op, nll_loss_op, cross_entropy_op, cross_entropy_grad_op,
-    soft_cross_entropy_op, mse_loss_op;
+extern const Op softmax_op, log_softmax_op, cross_entropy_rows_op, cross_entropy_grad_op;
 
 // ops/sequence/attention.cpp
 extern const Op scaled_dot_product_attention_op, scaled_dot_product_attention_grad_op,
     self_attention_op, self_attention_grad_op;
 
-// ops/loss/weighted_loss.cpp
-extern const Op weighted_cross_entropy_op;
+// ops/loss/class_losses.cpp
+extern const Op nll_rows_op, nll_rows_grad_op, nll_loss_op, cross_entropy_op;
+
+// ops/loss/losses.cpp
+extern const Op mse_loss_op;
 
 }  // namespace suanli

@@ -2,7 +2,8 @@
 // Attributes whose fields are known by name, for printing, JSON and other tools.
 //
 //   struct ConvAttr {
-//     int32_t stride, padding, dilation, groups;
+//     IntPair stride, padding, dilation;
+//     int32_t groups;
 //     SUANLI_ATTRIBUTES(stride, padding, dilation, groups)
 //   };
 #pragma once
@@ -41,8 +42,8 @@ template <size_t N> struct IntList {
   constexpr int64_t operator[](int64_t i) const { return of[i]; }
 };
 
-/// The type of an attribute's field. `array` has a fixed number of integers (std::array), `list` an
-/// IntList.
+/// The type of an attribute's field. `array` has a fixed number of integers (std::array, IntPair),
+/// `list` is an IntList.
 enum class AttributeKind : uint8_t { boolean, integer, real, dtype, axes, order, array, list };
 
 struct AttributeField {
@@ -69,6 +70,10 @@ template <class T, size_t N> struct ArrayOf<std::array<T, N>> {
   static_assert(std::is_integral_v<T> && !std::is_same_v<T, bool>);
   static constexpr AttributeKind kind = AttributeKind::array;
   static constexpr uint16_t element = sizeof(T);
+};
+template <> struct ArrayOf<IntPair> {
+  static constexpr AttributeKind kind = AttributeKind::array;
+  static constexpr uint16_t element = sizeof(int32_t);
 };
 template <size_t N> struct ArrayOf<IntList<N>> {
   static constexpr AttributeKind kind = AttributeKind::list;

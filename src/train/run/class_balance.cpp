@@ -102,7 +102,8 @@ void Trainer::State::make_training_loss() {
   // Log-probabilities are logits too: log_softmax() leaves them as they are.
   training_loss = [this, smoothing](const Tensor& output, const Tensor& target) {
     if (target.rank() == 1)
-      return weighted_cross_entropy(output, target, class_weights.used, smoothing);
+      return cross_entropy(output, target,
+                           {.weight = class_weights.used, .label_smoothing = smoothing});
     // shares of mixed samples
     return cross_entropy(
         output, target * (1 - smoothing) + smoothing / static_cast<double>(output.size(1)));

@@ -74,7 +74,8 @@ int64_t outputs_of(data::Task task, size_t classes) {
 
 Loss loss_for(data::Task task, const models::Entry* entry) {
   const bool logits = entry == nullptr || entry->output == models::Output::logits;
-  if (task == data::Task::classification && logits) return cross_entropy;
+  if (task == data::Task::classification && logits)
+    return [](const Tensor& output, const Tensor& target) { return cross_entropy(output, target); };
   // shares of classes: log_softmax changes no log-probabilities
   if (task == data::Task::classification)
     return [](const Tensor& output, const Tensor& target) {

@@ -27,7 +27,7 @@ void expect_no_reference() {
 /// Geometries, in blocks, of which oneDNN may have reference code only; kernels of our own compute
 /// them. In the zoo's networks none does.
 bool may_fall_back(const ConvAttr& a, int64_t kernel) {
-  return kernel > 3 || a.stride > 2 || a.padding > 1 || a.dilation > 1;
+  return kernel > 3 || a.stride[0] > 2 || a.padding[0] > 1 || a.dilation[0] > 1;
 }
 
 /// Returns false if there is no such network.

@@ -116,18 +116,18 @@ class Outliers {
     const int64_t row = at / c_.s % c_.r, column = at % c_.s;  // of the weight's tap
     // Where a tap of the kernel meets the picture, or the padding, for pixel (p, q) of the results.
     auto in_padding = [&](int64_t p, int64_t q, int64_t r, int64_t s) {
-      const int64_t h = p * c_.attr.stride + r * c_.attr.dilation - c_.attr.padding;
-      const int64_t w = q * c_.attr.stride + s * c_.attr.dilation - c_.attr.padding;
+      const int64_t h = p * c_.attr.stride[0] + r * c_.attr.dilation[0] - c_.attr.padding[0];
+      const int64_t w = q * c_.attr.stride[1] + s * c_.attr.dilation[1] - c_.attr.padding[1];
       return h < 0 || h >= c_.h || w < 0 || w >= c_.w;
     };
     const int64_t channel = out / (c_.o / c_.attr.groups) * channels + at / taps % channels;
     // Where the tap meets no result's gradient for pixel (h, w) of the picture: zeros stand there
     // for a kernel that transposes the convolution.
     auto beside_results = [&](int64_t h, int64_t w) {
-      const int64_t p = h + c_.attr.padding - row * c_.attr.dilation,
-                    q = w + c_.attr.padding - column * c_.attr.dilation;
-      return p < 0 || p >= c_.p() * c_.attr.stride || p % c_.attr.stride != 0 || q < 0 ||
-             q >= c_.q() * c_.attr.stride || q % c_.attr.stride != 0;
+      const int64_t p = h + c_.attr.padding[0] - row * c_.attr.dilation[0],
+                    q = w + c_.attr.padding[1] - column * c_.attr.dilation[1];
+      return p < 0 || p >= c_.p() * c_.attr.stride[0] || p % c_.attr.stride[0] != 0 || q < 0 ||
+             q >= c_.q() * c_.attr.stride[1] || q % c_.attr.stride[1] != 0;
     };
     expect_classes(got[0], want.y, clean_.y, loose + 1e-5 * (c_.depth() + 10), "y", [&](int64_t i) {
       return weight && !finite && i / (c_.p() * c_.q()) % c_.o == out &&

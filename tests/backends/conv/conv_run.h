@@ -14,16 +14,18 @@ struct Case {
   const char* what;
   int64_t n, c, h, w, o, r, s;
   ConvAttr attr;
-  int64_t p() const { return size(h, r); }
-  int64_t q() const { return size(w, s); }
+  int64_t p() const { return size(0, h, r); }
+  int64_t q() const { return size(1, w, s); }
   Shape x() const { return {n, c, h, w}; }
   Shape weight() const { return {o, attr.groups == 0 ? 0 : c / attr.groups, r, s}; }
   Shape y() const { return {n, o, p(), q()}; }
   double depth() const { return static_cast<double>(c / attr.groups * r * s); }
 
  private:
-  int64_t size(int64_t in, int64_t kernel) const {
-    return (in + 2 * attr.padding - attr.dilation * (kernel - 1) - 1) / attr.stride + 1;
+  int64_t size(int axis, int64_t in, int64_t kernel) const {
+    return (in + 2 * attr.padding[axis] - attr.dilation[axis] * (kernel - 1) - 1) /
+               attr.stride[axis] +
+           1;
   }
 };
 
@@ -63,6 +65,14 @@ inline const Case cases[] = {
     {"few channels, dilated", 2, 3, 61, 55, 7, 3, 5, {1, 3, 2, 1}},
     {"few channels, rows of one vector", 2, 7, 9, 20, 5, 3, 5, {1, 0, 1, 1}},
     {"few channels, a row", 1, 3, 3, 300, 31, 3, 2, {1, 0, 1, 1}},
+    {"unequal stride", 4, 8, 15, 13, 16, 3, 3, {{2, 1}, 1, 1, 1}},
+    {"unequal padding", 3, 32, 9, 12, 64, 3, 3, {1, {1, 0}, 1, 1}},
+    {"unequal everything", 3, 9, 14, 17, 12, 3, 2, {{1, 3}, {2, 0}, {2, 1}, 1}},
+    {"unequal groups", 3, 12, 9, 11, 18, 3, 3, {{2, 1}, {0, 1}, {1, 2}, 3}},
+    {"unequal depthwise", 6, 32, 12, 15, 32, 3, 5, {{1, 2}, {1, 2}, {2, 1}, 32}},
+    {"a row", 3, 16, 1, 300, 24, 1, 5, {1, {0, 2}, 1, 1}},
+    {"few channels, unequal", 3, 5, 75, 131, 17, 3, 3, {1, {2, 1}, {1, 2}, 1}},
+    {"1x1, unequal stride", 5, 32, 16, 16, 64, 1, 1, {{1, 2}, 0, 1, 1}},
     {"no samples", 0, 3, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
     {"no input channels", 2, 0, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
     {"no output channels", 2, 3, 8, 8, 0, 3, 3, {1, 1, 1, 1}},
@@ -103,32 +113,37 @@ inline const Case blocked_cases[] = {
     {"picture, stride 2", 2, 3, 70, 61, 64, 7, 7, {2, 3, 1, 1}},
     {"picture, one sample", 1, 1, 50, 62, 32, 5, 5, {1, 0, 1, 1}},
     {"picture, dilated", 1, 4, 30, 41, 16, 3, 3, {2, 1, 3, 1}},
+    {"unequal padding", 6, 32, 9, 9, 32, 3, 3, {1, {1, 2}, 1, 1}},
+    {"unequal stride", 3, 32, 17, 16, 64, 3, 3, {{2, 1}, 1, 1, 1}},
+    {"picture, unequal", 2, 3, 70, 61, 64, 7, 5, {{2, 1}, {3, 2}, 1, 1}},
+    {"more weights, unequal", 5, 160, 5, 4, 128, 3, 3, {{2, 1}, {1, 0}, 1, 1}},
     {"large pictures", 2, 32, 125, 71, 32, 3, 3, {1, 1, 1, 1}},
 };
 
 inline std::string geometry(const Case& c) {
   std::string text;
   for (int64_t v : {c.n, c.c, c.h, c.w, c.o, c.r, c.s}) text += std::to_string(v) + " ";
-  for (int32_t v : {c.attr.stride, c.attr.padding, c.attr.dilation, c.attr.groups})
-    text += std::to_string(v) + " ";
+  for (IntPair v : {c.attr.stride, c.attr.padding, c.attr.dilation, IntPair(c.attr.groups)})
+    text += to_string(v) + " ";
   return text;
 }
 
 /// Calls f(indices into x, w, y) for every product of the convolution.
 template <class F> void for_products(const Case& c, F f) {
   const int64_t channels = c.c / c.attr.groups, outputs = std::max<int64_t>(1, c.o / c.attr.groups),
-                results = c.p() * c.q(), d = c.attr.dilation;
+                results = c.p() * c.q(), d = c.attr.dilation[1];
   for (int64_t n = 0; n < c.n; ++n)
     for (int64_t o = 0; o < c.o; ++o)
       for (int64_t pixel = 0; pixel < results; ++pixel) {
-        const int64_t top = pixel / c.q() * c.attr.stride - c.attr.padding,
-                      left = pixel % c.q() * c.attr.stride - c.attr.padding;
+        const int64_t top = pixel / c.q() * c.attr.stride[0] - c.attr.padding[0],
+                      left = pixel % c.q() * c.attr.stride[1] - c.attr.padding[1];
         // Taps that meet the picture.
         const int64_t first = left < 0 ? (-left + d - 1) / d : 0,
                       end = left < c.w ? std::min(c.s, (c.w - 1 - left) / d + 1) : 0;
         for (int64_t i = 0; i < channels; ++i)
           for (int64_t r = 0; r < c.r; ++r) {
-            const int64_t row = top + r * d, channel = n * c.c + o / outputs * channels + i;
+            const int64_t row = top + r * c.attr.dilation[0],
+                          channel = n * c.c + o / outputs * channels + i;
             if (row < 0 || row >= c.h) continue;
             const int64_t x = (channel * c.h + row) * c.w + left,
                           w = ((o * channels + i) * c.r + r) * c.s;

@@ -48,7 +48,7 @@ TEST(Winograd, BitsDoNotDependOnTheThreads) {
 /// The largest |x| in the 6×6 pixels that make the 4×4 tile of result (row, column) of a sample.
 double largest_of_tile(const Case& c, const Buffer<float>& x, int64_t sample, int64_t row,
                        int64_t column) {
-  const int64_t top = row / 4 * 4 - c.attr.padding, left = column / 4 * 4 - c.attr.padding;
+  const int64_t top = row / 4 * 4 - c.attr.padding[0], left = column / 4 * 4 - c.attr.padding[1];
   double largest = 0;
   for (int64_t channel = 0; channel < c.c; ++channel)
     for (int64_t i = std::max<int64_t>(0, top); i < std::min(c.h, top + 6); ++i)

@@ -21,53 +21,45 @@ const RegisterSamples softmax_samples(softmax_op, samples_softmax);
 
 const RegisterSamples log_softmax_samples(log_softmax_op, samples_softmax);
 
-/// `targets`: as errors name their dtypes.
-std::vector<Sample> samples_class_loss(const char* targets) {
-  return {
-      {.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}},
-      {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
-      {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}},
-      {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = Refusal{"target", "[4]"}},
+const RegisterSamples cross_entropy_rows_samples(cross_entropy_rows_op, [] {
+  const Attr none = IgnoreAttr{};
+  return std::vector<Sample>{
+      {.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}, .attr = none},
+      {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}},
+       .attr = none,
+       .gradient = false},
+      {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}, .attr = none},
+      {.inputs = {{{9, 4}}, {{9}, i64, Domain::index, 4}}, .attr = IgnoreAttr{1}},
+      {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}},
+       .attr = IgnoreAttr{3},
+       .gradient = false},
+      {.inputs = {{{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}}, .attr = none},
+      {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}},
+       .attr = none,
+       .throws = Refusal{"target", "[4]"}},
       {.inputs = {{{5, 4, 3}}, {{5}, i64, Domain::index, 4}},
+       .attr = none,
        .throws = Refusal{nullptr, "[5, 4, 3]", "rank 2, [N, C]"}},
-      {.inputs = {{{5, 4}}, {{5}}}, .throws = Refusal{"target", "f64", targets, ErrorCode::dtype}}};
-}
-
-const RegisterSamples nll_loss_samples(nll_loss_op,
-                                       [] { return samples_class_loss("an integer dtype"); });
-
-const RegisterSamples cross_entropy_samples(cross_entropy_op, [] {
-  auto samples = samples_class_loss("i64");
-  samples.push_back({.inputs = {{{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}}});
-  samples.push_back({.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}},
-                     .throws = Refusal{"target", "i32", "i64", ErrorCode::dtype}});
-  return samples;
+      {.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}},
+       .attr = none,
+       .throws = Refusal{"target", "i32", "i64", ErrorCode::dtype}}};
 });
 
 const RegisterSamples cross_entropy_grad_samples(cross_entropy_grad_op, [] {
   return std::vector<Sample>{
-      {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{2, 5}}}, .gradient = false},
+      {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{2, 5}}},
+       .attr = IgnoreAttr{},
+       .gradient = false},
+      {.inputs = {{{}}, {{9, 4}}, {{9}, i64, Domain::index, 4}, {{2, 9}}},
+       .attr = IgnoreAttr{2},
+       .gradient = false},
       {.inputs = {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{2, 3}, f32}},
+       .attr = IgnoreAttr{},
        .gradient = false},
       {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{2, 5}}},
+       .attr = IgnoreAttr{},
        .throws = Refusal{"gradient, logits, target, sums", "[], [5, 4], [4] and [2, 5]",
                          "[], [N, C], [N] and [2, N]"}}};
-});
-
-const RegisterSamples soft_cross_entropy_samples(soft_cross_entropy_op, [] {
-  return std::vector<Sample>{
-      {.inputs = {{{5, 4}}, {{5, 4}, f64, Domain::unit}}},
-      {.inputs = {{{64, 10}, f32}, {{64, 10}, f32, Domain::unit}}, .gradient = false},
-      {.inputs = {{{1, 2}}, {{1, 2}, f64, Domain::unit}}},
-      {.inputs = {{{5, 4}}, {{5}}},
-       .throws = Refusal{"target", "[5]", "[5, 4], the shape of logits"}}};
-});
-
-const RegisterSamples mse_loss_samples(mse_loss_op, [] {
-  return std::vector<Sample>{
-      {.inputs = {{{3, 4}}, {{3, 4}}}},
-      {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
-      {.inputs = {{{3, 4}}, {{4}}}, .throws = Refusal{"y", "[4]", "[3, 4], the shape of x"}}};
 });
 
 }  // namespace

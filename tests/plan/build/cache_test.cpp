@@ -30,7 +30,7 @@ struct PictureNet : nn::Module {
   nn::Linear fc{4, 10};
   SUANLI_FIELDS(conv1, conv2, fc)
   Tensor forward(const Tensor& x) const {
-    return fc(flatten(adaptive_avg_pool2d(relu(conv2(relu(conv1(x)))), 1, 1), 1));
+    return fc(flatten(adaptive_avg_pool2d(relu(conv2(relu(conv1(x)))), 1), 1));
   }
 };
 

@@ -69,7 +69,7 @@ TEST(Explain, NamesCompositesWithTheirAttributes) {
   struct Head : nn::Module {
     Tensor forward(const Tensor& in, const Tensor& t, const Tensor& s) const {
       nn::Scope scope(*this);
-      return weighted_cross_entropy(in, t, s, 0.25);
+      return cross_entropy(in, t, {.weight = s, .label_smoothing = 0.25});
     }
   } head;
   const ProgramExplanation p = explained([&] {
@@ -81,14 +81,14 @@ TEST(Explain, NamesCompositesWithTheirAttributes) {
   });
   ASSERT_EQ(p.calls.size(), 3u) << "what nobody needs is in no program";
   const ExplainedCall &outer = p.calls[0], &second = p.calls[1], &inner = p.calls[2];
-  EXPECT_EQ(outer.op, "weighted_cross_entropy");
-  EXPECT_EQ(outer.attributes, "label_smoothing=0.25");
+  EXPECT_EQ(outer.op, "cross_entropy");
+  EXPECT_EQ(outer.attributes, "ignore_index=-100, reduction=1, label_smoothing=0.25");
   EXPECT_EQ(outer.depth, 0u);
   EXPECT_EQ(outer.first, 1u) << "behind the product";
   EXPECT_EQ(outer.inputs, (std::vector<std::string>{"%0", "leaf2", "leaf3"}));
   EXPECT_EQ(outer.results, (std::vector<std::string>{str("%", outer.records)}));
   EXPECT_EQ(second.op, "mse_loss");
-  EXPECT_EQ(second.attributes, "");
+  EXPECT_EQ(second.attributes, "reduction=1");
   EXPECT_EQ(second.first, outer.first + outer.records);
   EXPECT_EQ(second.inputs, (std::vector<std::string>{"%0", "leaf0"}));
   EXPECT_EQ(inner.op, "mean");
@@ -96,7 +96,8 @@ TEST(Explain, NamesCompositesWithTheirAttributes) {
   EXPECT_EQ(inner.first + inner.records, second.first + second.records);
   EXPECT_EQ(inner.results, second.results);
   const std::string words = in_words(p);
-  EXPECT_NE(words.find("\n  weighted_cross_entropy(%0, leaf2, leaf3; label_smoothing=0.25) → %"),
+  EXPECT_NE(words.find("\n  cross_entropy(%0, leaf2, leaf3; ignore_index=-100, reduction=1, "
+                       "label_smoothing=0.25) → %"),
             std::string::npos)
       << words;
   EXPECT_NE(words.find("\n    mean(%"), std::string::npos) << words;

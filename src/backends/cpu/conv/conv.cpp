@@ -70,8 +70,7 @@ bool onednn_has_depthwise(Direction direction, const Geometry& g) {
 /// as it lies, where oneDNN works in blocks that are made before and unmade behind it. Few pixels
 /// are too narrow for our products.
 bool is_product_of_samples(const Geometry& g) {
-  if (g.r * g.s != 1 || g.attr.stride != 1 || g.attr.padding != 0 || g.attr.groups != 1 ||
-      g.p * g.q < Numerics::conv_product_pixels)
+  if (!g.in_place() || g.attr.groups != 1 || g.p * g.q < Numerics::conv_product_pixels)
     return false;
   if (g.x_block && g.y_block) return false;
   return g.x_block ? g.c < g.o : g.y_block ? g.o < g.c : true;

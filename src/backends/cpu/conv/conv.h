@@ -37,6 +37,8 @@ struct Geometry {
   int64_t y_size() const { return o * p * q; }
   int64_t depth() const { return c / attr.groups * r * s; }  // products per element of y
   int64_t w_size() const { return o * depth(); }
+  /// True if every element of y reads one of x, at its own place.
+  bool in_place() const { return r * s == 1 && attr.stride == 1 && attr.padding == 0; }
   double flops() const {
     return 2.0 * static_cast<double>(n * y_size()) * static_cast<double>(depth());
   }

@@ -151,8 +151,7 @@ class Conv1x1 final : public Kernel {
 std::unique_ptr<Kernel> make_conv_1x1(const Geometry& g, bool bias, const Step& step) {
   const int64_t lanes = conv_1x1_lanes();
   auto fits = [&](int64_t block) { return block == 0 || block == lanes; };
-  if (lanes == 0 || !fits(g.x_block) || !fits(g.y_block) || g.attr.groups != 1 || g.r * g.s != 1 ||
-      g.attr.stride != 1 || g.attr.padding != 0)
+  if (lanes == 0 || !fits(g.x_block) || !fits(g.y_block) || g.attr.groups != 1 || !g.in_place())
     return nullptr;
   if (const auto chain = ChannelChain::of(step))
     return std::make_unique<Conv1x1>(g, bias, *chain, Epilogue());

@@ -109,11 +109,11 @@ class Windows {
   /// The window of x that result pixel i of all samples reads: [C, R, S].
   void gather(const float* x, int64_t i, float* to) const {
     const float* sample = x + i / (g_.p * g_.q) * g_.x_size();
-    const int64_t top = i / g_.q % g_.p * g_.attr.stride - g_.attr.padding,
-                  left = i % g_.q * g_.attr.stride - g_.attr.padding, taps = g_.r * g_.s;
+    const int64_t top = i / g_.q % g_.p * g_.attr.stride[0] - g_.attr.padding[0],
+                  left = i % g_.q * g_.attr.stride[1] - g_.attr.padding[1], taps = g_.r * g_.s;
     for (int64_t r = 0; r < g_.r; ++r)
       for (int64_t s = 0; s < g_.s; ++s, ++to) {
-        const int64_t row = top + r * g_.attr.dilation, column = left + s * g_.attr.dilation;
+        const int64_t row = top + r * g_.attr.dilation[0], column = left + s * g_.attr.dilation[1];
         if (row >= 0 && row < g_.h && column >= 0 && column < g_.w)
           channels(sample, g_.c, g_.h * g_.w, g_.x_block, row * g_.w + column, to, taps);
         else
@@ -254,7 +254,7 @@ std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bo
     return std::make_unique<OnePixel>(g, direction == Direction::grad_input, bias, constant_weights,
                                       epilogue);
   // At 1×1 and stride 1 other kernels read x where it lies.
-  if (direction == Direction::forward && pays && (g.r * g.s > 1 || g.attr.stride > 1))
+  if (direction == Direction::forward && pays && (g.r * g.s > 1 || g.attr.stride != 1))
     return std::make_unique<GatheredForward>(g, bias, constant_weights, epilogue);
   return nullptr;
 }

@@ -44,7 +44,7 @@ template <class T> class ConvProducts final : public Kernel {
         adding_product_(product(direction, g), {.add = true, .threads = threads(g)}) {
     const bool gradient = direction == Direction::grad_weight;
     const int64_t lanes = gradient ? gradient_lanes(g) : conv_lanes(g, g.n), pixels = g.p * g.q;
-    pointwise_ = g.r == 1 && g.s == 1 && g.attr.stride == 1 && g.attr.padding == 0;
+    pointwise_ = g.in_place();
     Places places;
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
@@ -139,17 +139,18 @@ template <class T> class ConvProducts final : public Kernel {
   /// Calls f(column, x, count, x_step): `count` neighboring elements of a row of columns against
   /// those of x that they stand for. Elements that stand for padding are passed with x = nullptr.
   template <class X, class F> void for_windows(X* x, F f) const {
-    const int64_t stride = g_.attr.stride;
+    const int64_t stride = g_.attr.stride[1];
     int64_t column = 0;
     for (int64_t c = 0; c < g_.c / g_.attr.groups; ++c)
       for (int64_t r = 0; r < g_.r; ++r)
         for (int64_t s = 0; s < g_.s; ++s) {
-          const int64_t left = s * g_.attr.dilation - g_.attr.padding;  // of q = 0
+          const int64_t left = s * g_.attr.dilation[1] - g_.attr.padding[1];  // of q = 0
           const int64_t q0 = std::clamp<int64_t>((-left + stride - 1) / stride, 0, g_.q);
           const int64_t q1 =
               left >= g_.w ? q0 : std::clamp<int64_t>((g_.w - 1 - left) / stride + 1, q0, g_.q);
           for (int64_t p = 0; p < g_.p; ++p, column += g_.q) {
-            const int64_t row = p * stride + r * g_.attr.dilation - g_.attr.padding;
+            const int64_t row =
+                p * g_.attr.stride[0] + r * g_.attr.dilation[0] - g_.attr.padding[0];
             if (row < 0 || row >= g_.h) {
               f(column, static_cast<X*>(nullptr), g_.q, stride);
               continue;

@@ -94,8 +94,9 @@ ConvStage ConvStages::stage(int64_t n, const Desc& w) const {
   const Desc x({n, g_.c, g_.h, g_.w}, kF32, g_.x_block ? tag(g_.x_block) : layout_),
       y({n, o, g_.p, g_.q}, kF32, g_.y_block ? tag(g_.y_block) : layout_);
   const Desc b = bias_ ? Desc({o}, kF32, Tag::a) : Desc();
-  const dnnl::memory::dims stride(2, g_.attr.stride), dilation(2, g_.attr.dilation - 1),
-      padding(2, g_.attr.padding);
+  const ConvAttr& a = g_.attr;
+  const dnnl::memory::dims stride{a.stride[0], a.stride[1]},
+      dilation{a.dilation[0] - 1, a.dilation[1] - 1}, padding{a.padding[0], a.padding[1]};
   constexpr auto direct = dnnl::algorithm::convolution_direct;
   const dnnl::engine& engine = onednn_engine();
   const dnnl::convolution_forward::primitive_desc forward(engine, dnnl::prop_kind::forward_training,

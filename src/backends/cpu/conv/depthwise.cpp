@@ -36,30 +36,34 @@ struct Phase {
 
 /// Computes results along one axis: y from x, or dx from dy, which the stride spreads.
 struct Axis {
-  int64_t out, in;  // sizes
+  int64_t out = 0, in = 0;  // sizes
   int64_t out_step = 1, in_step = 1, tap_step = 1;
   std::vector<Phase> phases;
 
-  Axis(bool backwards, int64_t x, int64_t y, int64_t kernel, const ConvAttr& a)
-      : out(backwards ? x : y), in(backwards ? y : x) {
+  /// Axis 0 goes along the rows of pictures, 1 along their columns.
+  Axis(bool backwards, const Geometry& g, int axis) {
+    const int64_t x = axis == 0 ? g.h : g.w, y = axis == 0 ? g.p : g.q,
+                  kernel = axis == 0 ? g.r : g.s, stride = g.attr.stride[axis],
+                  padding = g.attr.padding[axis], dilation = g.attr.dilation[axis];
+    out = backwards ? x : y;
+    in = backwards ? y : x;
     if (!backwards) {
-      in_step = a.stride;
-      tap_step = a.dilation;
-      phases.push_back({0, out, kernel, -a.padding, 0, 1});
+      in_step = stride;
+      tap_step = dilation;
+      phases.push_back({0, out, kernel, -padding, 0, 1});
       return;
     }
     // dx[i] = Σ dy[(i + padding − r·dilation) / stride] · w[r] over those r that divide.
-    const int64_t step = a.stride / std::gcd(a.stride, a.dilation);
-    out_step = a.stride;
-    tap_step = step * a.dilation / a.stride;
+    const int64_t step = stride / std::gcd(stride, dilation);
+    out_step = stride;
+    tap_step = step * dilation / stride;
     for (int64_t first = 0; first < std::min<int64_t>(out_step, out); ++first) {
       int64_t r = 0;
-      while (r < step && (first + a.padding - r * a.dilation) % a.stride != 0) ++r;
+      while (r < step && (first + padding - r * dilation) % stride != 0) ++r;
       const int64_t taps = r < std::min(step, kernel) ? (kernel - 1 - r) / step + 1 : 0,
                     last = r + step * (taps - 1);
       phases.push_back({first, pieces(out - first, out_step), taps,
-                        taps == 0 ? 0 : (first + a.padding - last * a.dilation) / a.stride, last,
-                        -step});
+                        taps == 0 ? 0 : (first + padding - last * dilation) / stride, last, -step});
     }
   }
 
@@ -128,8 +132,8 @@ template <class T> class Depthwise final : public Kernel {
         backwards_(backwards),
         bias_(bias),
         sides_(g, depthwise_lanes<T>()),
-        rows_(backwards, g.h, g.p, g.r, g.attr),
-        columns_(backwards, g.w, g.q, g.s, g.attr),
+        rows_(backwards, g, 0),
+        columns_(backwards, g, 1),
         epilogue_(std::move(epilogue)),
         chain_(chain) {
     const Side& to = result();
@@ -231,9 +235,10 @@ template <class T> class Depthwise final : public Kernel {
   uint64_t packed_format() const {
     uint64_t hash = 0x64657074u;
     for (int64_t n : {g_.o, g_.c, g_.r, g_.s, sides_.lanes, int64_t{backwards_},
-                      backwards_ ? g_.h : 0, backwards_ ? g_.w : 0, int64_t{g_.attr.stride},
-                      int64_t{g_.attr.padding}, int64_t{g_.attr.dilation}, kSize})
+                      backwards_ ? g_.h : 0, backwards_ ? g_.w : 0, kSize})
       hash = (hash ^ static_cast<uint64_t>(n)) * 0x100000001B3u;
+    for (IntPair pair : {g_.attr.stride, g_.attr.padding, g_.attr.dilation})
+      for (int axis : {0, 1}) hash = (hash ^ static_cast<uint64_t>(pair[axis])) * 0x100000001B3u;
     return hash;
   }
 
@@ -376,8 +381,8 @@ template <class T> class DepthwiseGradient final : public Kernel {
   explicit DepthwiseGradient(const Geometry& g)
       : g_(g),
         sides_(g, depthwise_lanes<T>()),
-        rows_(false, g.h, g.p, g.r, g.attr),
-        columns_(false, g.w, g.q, g.s, g.attr),
+        rows_(false, g, 0),
+        columns_(false, g, 1),
         vectors_(pieces(g.o, sides_.lanes)) {
     using N = Numerics;
     const int64_t worth = static_cast<int64_t>(g.flops() / N::depthwise_gradient_flops);
@@ -386,7 +391,7 @@ template <class T> class DepthwiseGradient final : public Kernel {
         std::min(g.n, N::depthwise_gradient_chunks));
     std::tie(column_, window_columns_) = columns_.window(0, columns_.out);
     const int64_t row_bytes =
-        (window_columns_ * g.attr.stride + columns_.out) * sides_.lanes * kSize;
+        (window_columns_ * g.attr.stride[1] + columns_.out) * sides_.lanes * kSize;
     strip_ = std::clamp<int64_t>(N::depthwise_gradient_window_bytes / row_bytes - g.r, 1, g.p);
     strip_ = pieces(g.p, pieces(g.p, strip_));
     Places places;

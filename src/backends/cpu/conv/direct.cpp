@@ -38,17 +38,18 @@ class DirectConv final : public Kernel {
     bands_ = (g.p + band_ - 1) / band_;
     band_ = (g.p + bands_ - 1) / bands_;
     bands_ = (g.p + band_ - 1) / band_;
-    const int64_t reach = (g.r - 1) * g.attr.dilation + 1;
-    x_rows_ = (band_ - 1) * g.attr.stride + reach;
-    const int64_t row = g.w + 2 * g.attr.padding,
-                  plane = g.attr.padding ? x_rows_ * row : g.h * g.w;
+    const int64_t reach = (g.r - 1) * g.attr.dilation[0] + 1;
+    x_rows_ = (band_ - 1) * g.attr.stride[0] + reach;
+    padded_ = g.attr.padding != 0;
+    const int64_t row = row_of(g), plane = padded_ ? x_rows_ * row : g.h * g.w;
     const bool turned = direction == Direction::grad_input;  // [c of x, o of y, r, s] then
     w_step_ = turned ? g.r * g.s : g.depth();
     for (int64_t c = 0; c < g.c; ++c)
       for (int64_t r = 0; r < g.r; ++r)
         for (int64_t s = 0; s < g.s; ++s) {
           const int64_t tap = r * g.s + s, taps = g.r * g.s;
-          offsets_.push_back(static_cast<int32_t>(c * plane + (r * row + s) * g.attr.dilation));
+          offsets_.push_back(static_cast<int32_t>(c * plane + r * row * g.attr.dilation[0] +
+                                                  s * g.attr.dilation[1]));
           w_offsets_.push_back(
               static_cast<int32_t>(turned ? (c * g.o + 1) * taps - 1 - tap : c * taps + tap));
         }
@@ -62,7 +63,7 @@ class DirectConv final : public Kernel {
     threads_ = conv_lanes(g, g.n * bands_);
     for (int64_t i = 0; i < threads_; ++i) {
       Lane lane;
-      if (g.attr.padding) lane.x = places.add(4 * g.c * plane);
+      if (padded_) lane.x = places.add(4 * g.c * plane);
       if (streamed_ || !epilogue_.has_place()) lane.y = places.add(4 * g.o * band_ * g.q);
       lanes_.push_back(lane);
     }
@@ -89,9 +90,8 @@ class DirectConv final : public Kernel {
             const int64_t sample = i / bands_, begin = i % bands_ * band_,
                           end = std::min(g_.p, begin + band_);
             const float* x = static_cast<const float*>(in[0]) + sample * g_.x_size();
-            if (g_.attr.padding)
-              x = padded(x, begin, end, static_cast<float*>(at(workspace, lane.x)));
-            else x += begin * g_.attr.stride * g_.w;
+            if (padded_) x = padded(x, begin, end, static_cast<float*>(at(workspace, lane.x)));
+            else x += begin * g_.attr.stride[0] * g_.w;
             // channels, or blocks of them, and a pixel's elements in each
             const int64_t width = g_.y_block ? g_.y_block : 1,
                           length = (end - begin) * g_.q * width, step = g_.p * g_.q * width,
@@ -119,6 +119,9 @@ class DirectConv final : public Kernel {
     int64_t x = 0, y = 0;  // a padded band of x; a band of y that has no place, or not yet
   };
 
+  /// Elements of a row of x with its padding.
+  static int64_t row_of(const Geometry& g) { return g.w + 2 * int64_t{g.attr.padding[1]}; }
+
   DirectRows rows(int64_t count, int64_t y_step) const {
     return {.channels = g_.o,
             .rows = count,
@@ -127,17 +130,17 @@ class DirectConv final : public Kernel {
             .offset = offsets_.data(),
             .w_offset = w_offsets_.data(),
             .w_step = w_step_,
-            .x_row = (g_.w + 2 * g_.attr.padding) * g_.attr.stride,
-            .stride = g_.attr.stride,
+            .x_row = row_of(g_) * g_.attr.stride[0],
+            .stride = g_.attr.stride[1],
             .y_step = y_step,
             .block = g_.y_block};
   }
 
   /// The rows of x that rows [begin, end) of y read, with their padding.
   const float* padded(const float* x, int64_t begin, int64_t end, float* to) const {
-    const int64_t padding = g_.attr.padding, width = g_.w + 2 * padding,
-                  top = begin * g_.attr.stride - padding,
-                  count = x_rows_ - (band_ - (end - begin)) * g_.attr.stride;
+    const int64_t padding = g_.attr.padding[1], width = row_of(g_),
+                  top = begin * g_.attr.stride[0] - g_.attr.padding[0],
+                  count = x_rows_ - (band_ - (end - begin)) * g_.attr.stride[0];
     for (int64_t c = 0; c < g_.c; ++c)
       for (int64_t r = 0; r < count; ++r) {
         float* row = to + (c * x_rows_ + r) * width;
@@ -153,7 +156,7 @@ class DirectConv final : public Kernel {
   }
 
   Geometry g_;
-  bool bias_;
+  bool bias_, padded_ = false;
   Epilogue epilogue_;
   bool streamed_;  // y is more than the caches hold
   int64_t band_ = 1, bands_ = 1;  // rows of y that are computed at once; bands of a sample
@@ -170,15 +173,16 @@ double rounding(int64_t n, int64_t block) {
 
 /// True if dx is a convolution of dy, both plain.
 bool has_turned(const Geometry& g) {
-  return g.attr.stride == 1 && g.r == g.s && g.attr.dilation * (g.r - 1) >= g.attr.padding &&
-         g.x_block == 0 && g.y_block == 0;
+  return g.attr.stride == 1 && g.attr.dilation[0] * (g.r - 1) >= g.attr.padding[0] &&
+         g.attr.dilation[1] * (g.s - 1) >= g.attr.padding[1] && g.x_block == 0 && g.y_block == 0;
 }
 /// That convolution: dy takes the place of x, dx that of y.
 Geometry turned(Geometry g) {
   std::swap(g.c, g.o);
   std::swap(g.h, g.p);
   std::swap(g.w, g.q);
-  g.attr.padding = static_cast<int32_t>(g.attr.dilation * (g.r - 1)) - g.attr.padding;
+  g.attr.padding = {g.attr.dilation[0] * (g.r - 1) - g.attr.padding[0],
+                    g.attr.dilation[1] * (g.s - 1) - g.attr.padding[1]};
   return g;
 }
 
@@ -193,8 +197,8 @@ bool is_direct(Direction direction, const Geometry& given) {
   // Offsets are 32 bits, and a lane copies bands with their padding: oneDNN skips it.
   const double plane = static_cast<double>(g.c * g.h * g.w),
                padded = static_cast<double>(g.c) *
-                        static_cast<double>(g.h + 2 * int64_t{g.attr.padding}) *
-                        static_cast<double>(g.w + 2 * int64_t{g.attr.padding});
+                        static_cast<double>(g.h + 2 * int64_t{g.attr.padding[0]}) *
+                        static_cast<double>(g.w + 2 * int64_t{g.attr.padding[1]});
   if (padded > INT32_MAX || padded > Numerics::direct_padded_ratio * plane) return false;
   // oneDNN skips the products of padding, and in blocks it has a kernel for pictures; but it shares
   // out one sample by slices of its channels only.

@@ -84,8 +84,8 @@ struct Cut {
     out = backwards ? g.c : g.o;
     const int64_t block = winograd_block(), rows = tiles_along(backwards ? g.h : g.p),
                   columns = tiles_along(backwards ? g.w : g.q);
-    from = backwards ? WinogradTiles{in / block, g.p, g.q, rows, columns, 2 - g.attr.padding}
-                     : WinogradTiles{in / block, g.h, g.w, rows, columns, g.attr.padding};
+    from = backwards ? WinogradTiles{in / block, g.p, g.q, rows, columns, 2 - g.attr.padding[0]}
+                     : WinogradTiles{in / block, g.h, g.w, rows, columns, g.attr.padding[0]};
     to = {out / block, backwards ? g.h : g.p, backwards ? g.w : g.q, rows, columns, 0};
     tiles = g.n * rows * columns;
   }
@@ -374,7 +374,7 @@ class WinogradGradient final : public Kernel, public SavesFlops {
 /// times as large; and, unless they stay, making them.
 bool pays(Direction direction, const Geometry& g, bool constant_weights) {
   if (g.r != 3 || g.s != 3 || g.attr.stride != 1 || g.attr.dilation != 1 || g.attr.groups != 1 ||
-      g.attr.padding > 2)
+      g.attr.padding[0] > 2 || !g.attr.padding.equal())
     return false;
   const int64_t block = winograd_block();
   if (g.x_block != block || g.y_block != block || std::min(g.c, g.o) < Numerics::winograd_channels)

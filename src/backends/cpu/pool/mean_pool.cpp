@@ -18,21 +18,25 @@ MeanWindows windows_of(const Shape& x, const Shape& y, const MeanPoolAttr& a) {
   MeanWindows w{x[2], x[3], 0, x[3], 0, {}, {}, {}, {}, {}, {}};
   if (x[0] * x[1] == 0) return w;  // no plane, though a mean may have any size
   for (int64_t i = 0; i < y[2]; ++i) {
-    const Window rows = window_of(a, i, y[2], x[2]);
+    const Window rows = window_of(a, 0, i, x[2]);
     w.row_begin.push_back(std::max<int64_t>(0, rows.begin));
     w.row_end.push_back(std::min(x[2], rows.end));
     w.row_divisor.push_back(static_cast<double>(rows.divisor));
   }
-  w.left = a.padding;
+  w.left = a.padding[1];
   for (int64_t j = 0; j < y[3]; ++j) {
-    const Window columns = window_of(a, j, y[3], x[3]);
+    const Window columns = window_of(a, 1, j, x[3]);
     w.column_begin.push_back(columns.begin + w.left);
     w.column_length.push_back(columns.end - columns.begin);
     w.column_divisor.push_back(static_cast<double>(columns.divisor));
     w.padded = std::max(w.padded, columns.end + w.left);
   }
   w.padded = std::max(w.padded, x[3] + w.left);
-  if (a.kernel > 0 && a.stride == 1) w.kernel = a.kernel;
+  const auto equal = [](const auto& values) {
+    return std::all_of(values.begin(), values.end(), [&](auto v) { return v == values[0]; });
+  };
+  if (a.kernel[1] > 0 && a.stride[1] == 1 && equal(w.column_length) && equal(w.column_divisor))
+    w.kernel = a.kernel[1];
   return w;
 }
 

@@ -17,17 +17,14 @@ namespace suanli::cpu {
 namespace {
 
 template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int64_t w, int64_t p,
-                                   int64_t q, const PoolAttr& a) {
+                                   int64_t q, const PoolBlocks& s) {
   for (int64_t i = 0; i < p; ++i)
     for (int64_t j = 0; j < q; ++j) {
-      const int64_t top = i * a.stride - a.padding, left = j * a.stride - a.padding;
-      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel_size),
-                    c0 = std::max<int64_t>(0, left),
-                    c1 = std::min<int64_t>(w, left + a.kernel_size);
-      int64_t best = r0 * w + c0;
-      T m = x[best];
-      for (int64_t r = r0; r < r1; ++r)
-        for (int64_t c = c0; c < c1; ++c) {
+      const PoolSpan rows = s.vertical.span(i, h), columns = s.horizontal.span(j, w);
+      int64_t best = rows.first(h) * w + columns.first(w);
+      T m = rows.empty() || columns.empty() ? -std::numeric_limits<T>::infinity() : x[best];
+      for (int64_t r = rows.begin; r < rows.end; r += s.vertical.dilation)
+        for (int64_t c = columns.begin; c < columns.end; c += s.horizontal.dilation) {
           const T v = x[r * w + c];
           if (v > m || (std::isnan(v) && !std::isnan(m))) {
             m = v;
@@ -39,18 +36,21 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
     }
 }
 
-PoolBlocks blocks_of(const Shape& x, const Shape& y, const PoolAttr& a) {
-  return {x[2], x[3], y[2], y[3], x[4], a.kernel_size, a.stride, a.padding};
+PoolBlocks blocks_of(const Shape& x, const Shape& y, const MaxPoolAttr& a) {
+  const auto axis = [&](int i) {
+    return PoolAxis{a.kernel_size[i], a.stride[i], a.padding[i], a.dilation[i]};
+  };
+  return {x[2], x[3], y[2], y[3], x.rank() == 5 ? x[4] : 1, axis(0), axis(1)};
 }
 
 /// Blocks of channels, [N, C/b, H, W, b]: f32 only.
 std::unique_ptr<Kernel> make_pool_blocked(const Step& step) {
   const PoolBlocks s =
-      blocks_of(step.in[0].shape, step.out[0].shape, *static_cast<const PoolAttr*>(step.attr));
+      blocks_of(step.in[0].shape, step.out[0].shape, *static_cast<const MaxPoolAttr*>(step.attr));
   const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1],
                 from = s.height * s.width * s.block, to = s.rows * s.columns * s.block,
-                grain =
-                    cpu_tuning().thread_pool_block_elements / std::max<int64_t>(1, to * s.kernel);
+                grain = cpu_tuning().thread_pool_block_elements /
+                        std::max<int64_t>(1, to * s.vertical.kernel);
   return make_kernel([=](const void* const* in, void* const* out) {
     parallel_chunks(blocks, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
       for (int64_t n = b; n < e; ++n)
@@ -77,17 +77,18 @@ std::unique_ptr<Kernel> make_pool_grad_blocked(const Step& step) {
 
 template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
   if (step.in[0].shape.rank() == 5) return make_pool_blocked(step);
-  const PoolAttr a = *static_cast<const PoolAttr*>(step.attr);
   const Shape x = step.in[0].shape, y = step.out[0].shape;
+  const PoolBlocks s = blocks_of(x, y, *static_cast<const MaxPoolAttr*>(step.attr));
   // of the windows, where all lie inside the plane and one gather reads them
   std::vector<int32_t> starts;
-  if (std::is_same_v<T, float> && a.padding == 0 &&
-      x[2] * x[3] <= std::numeric_limits<int32_t>::max())
+  if (std::is_same_v<T, float> && s.vertical.inside(y[2], x[2]) &&
+      s.horizontal.inside(y[3], x[3]) && x[2] * x[3] <= std::numeric_limits<int32_t>::max())
     for (int64_t i = 0; i < y[2]; ++i)
       for (int64_t j = 0; j < y[3]; ++j)
-        starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
+        starts.push_back(
+            static_cast<int32_t>(i * s.vertical.stride * x[3] + j * s.horizontal.stride));
   const int64_t grain =
-      cpu_tuning().thread_pool_elements / std::max<int64_t>(1, y[2] * y[3] * a.kernel_size);
+      cpu_tuning().thread_pool_elements / std::max<int64_t>(1, y[2] * y[3] * s.vertical.kernel);
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
     parallel_chunks(planes, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
@@ -97,11 +98,11 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
         int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
         if constexpr (std::is_same_v<T, float>)
           if (!starts.empty()) {
-            if (pool_rows(plane, {x[3], y[2], y[3], a.kernel_size, a.stride}, values, at)) continue;
-            pool_windows(plane, starts.data(), to, a.kernel_size, x[3], values, at);
+            if (pool_rows(plane, s, values, at)) continue;
+            pool_windows(plane, starts.data(), to, s, values, at);
             continue;
           }
-        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
+        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], s);
       }
     });
   });

@@ -4,6 +4,7 @@
 #include "backends/cpu/pool/pool_simd.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/pool/pool_simd.cpp"
@@ -29,8 +30,8 @@ template <class D> struct Largest {
   }
 };
 
-void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
-                             int64_t width, float* y, int32_t* at) {
+void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windows,
+                             const PoolBlocks& s, float* y, int32_t* at) {
   const hn::ScalableTag<float> d;
   const hn::RebindToSigned<decltype(d)> di;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -45,9 +46,10 @@ void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windo
       from = hn::Load(di, last);
     }
     Largest<decltype(d)> largest{hn::GatherIndex(d, x, from), from};
-    for (int64_t r = 0; r < kernel; ++r)
-      for (int64_t c = r == 0 ? 1 : 0; c < kernel; ++c) {
-        const auto position = hn::Add(from, hn::Set(di, static_cast<int32_t>(r * width + c)));
+    for (int64_t r = 0; r < s.vertical.kernel; ++r)
+      for (int64_t c = r == 0 ? 1 : 0; c < s.horizontal.kernel; ++c) {
+        const int64_t offset = r * s.vertical.dilation * s.width + c * s.horizontal.dilation;
+        const auto position = hn::Add(from, hn::Set(di, static_cast<int32_t>(offset)));
         largest.take(hn::GatherIndex(d, x, position), position);
       }
     if (n == lanes) {
@@ -71,13 +73,13 @@ template <class D> HWY_INLINE hn::Vec<D> every_second(D d, const float* x, bool 
 
 /// Windows side by side, at a stride of 1 or 2. The last vector overlaps the one before. kKernel: 0
 /// where only the shape knows it.
-template <int kStride, int kKernel> void rows_of(const float* x, const PoolPlane& s, float* y,
+template <int kStride, int kKernel> void rows_of(const float* x, const PoolBlocks& s, float* y,
                                                  int32_t* at) {
   const hn::ScalableTag<float> d;
   const hn::RebindToSigned<decltype(d)> di;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto apart = hn::Mul(hn::Iota(di, 0), hn::Set(di, kStride));  // from window to window
-  const int64_t kernel = kKernel ? kKernel : s.kernel;
+  const int64_t kernel = kKernel ? kKernel : s.vertical.kernel;
   for (int64_t i = 0; i < s.rows; ++i)
     for (int64_t next = 0; next < s.columns; next += lanes) {
       const int64_t j = std::min(next, s.columns - lanes),
@@ -99,12 +101,15 @@ template <int kStride, int kKernel> void rows_of(const float* x, const PoolPlane
     }
 }
 
-bool pool_rows_dispatched(const float* x, const PoolPlane& s, float* y, int32_t* at) {
+bool pool_rows_dispatched(const float* x, const PoolBlocks& s, float* y, int32_t* at) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
   // at a stride of 2 a window of one column has no pair
-  if (s.columns < lanes || s.stride > 2 || s.kernel < s.stride) return false;
-  if (s.stride == 1) rows_of<1, 0>(x, s, y, at);
-  else if (s.kernel == 2) rows_of<2, 2>(x, s, y, at);
+  const PoolAxis &a = s.vertical, &b = s.horizontal;
+  if (a.kernel != b.kernel || a.stride != b.stride || a.dilation != 1 || b.dilation != 1)
+    return false;
+  if (s.columns < lanes || a.stride > 2 || a.kernel < a.stride) return false;
+  if (a.stride == 1) rows_of<1, 0>(x, s, y, at);
+  else if (a.kernel == 2) rows_of<2, 2>(x, s, y, at);
   else rows_of<2, 0>(x, s, y, at);
   return true;
 }
@@ -117,13 +122,14 @@ template <class Tag> HWY_INLINE void block_of(Tag d, const float* x, const PoolB
   const hn::RebindToSigned<Tag> di;
   for (int64_t i = 0; i < s.rows; ++i)
     for (int64_t j = 0; j < s.columns; ++j) {
-      const int64_t top = i * s.stride - s.padding, left = j * s.stride - s.padding;
-      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min(s.height, top + s.kernel);
-      const int64_t c0 = std::max<int64_t>(0, left), c1 = std::min(s.width, left + s.kernel);
-      Largest<Tag> largest{hn::LoadU(d, x + (r0 * s.width + c0) * s.block + lane),
-                           hn::Set(di, static_cast<int32_t>(r0 * s.width + c0))};
-      for (int64_t r = r0; r < r1; ++r)
-        for (int64_t c = c0; c < c1; ++c)
+      const PoolSpan rows = s.vertical.span(i, s.height), columns = s.horizontal.span(j, s.width);
+      const int64_t first = rows.first(s.height) * s.width + columns.first(s.width);
+      Largest<Tag> largest{hn::LoadU(d, x + first * s.block + lane),
+                           hn::Set(di, static_cast<int32_t>(first))};
+      if (rows.empty() || columns.empty())
+        largest.value = hn::Set(d, -std::numeric_limits<float>::infinity());
+      for (int64_t r = rows.begin; r < rows.end; r += s.vertical.dilation)
+        for (int64_t c = columns.begin; c < columns.end; c += s.horizontal.dilation)
           largest.take(hn::LoadU(d, x + (r * s.width + c) * s.block + lane),
                        hn::Set(di, static_cast<int32_t>(r * s.width + c)));
       const int64_t to = (i * s.columns + j) * s.block + lane;
@@ -181,12 +187,12 @@ void pool_block_grad(const float* g, const int32_t* at, const PoolBlocks& shape,
   HWY_DYNAMIC_DISPATCH(pool_block_grad_dispatched)(g, at, shape, x);
 }
 
-bool pool_rows(const float* x, const PoolPlane& shape, float* y, int32_t* at) {
+bool pool_rows(const float* x, const PoolBlocks& shape, float* y, int32_t* at) {
   return HWY_DYNAMIC_DISPATCH(pool_rows_dispatched)(x, shape, y, at);
 }
-void pool_windows(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
-                  int64_t width, float* y, int32_t* at) {
-  HWY_DYNAMIC_DISPATCH(pool_windows_dispatched)(x, start, windows, kernel, width, y, at);
+void pool_windows(const float* x, const int32_t* start, int64_t windows, const PoolBlocks& shape,
+                  float* y, int32_t* at) {
+  HWY_DYNAMIC_DISPATCH(pool_windows_dispatched)(x, start, windows, shape, y, at);
 }
 }  // namespace suanli::cpu
 #endif

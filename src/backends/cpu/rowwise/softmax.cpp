@@ -76,57 +76,112 @@ template <bool log_form> std::unique_ptr<Kernel> softmax(const Step& s) {
 const RegisterKernel register_softmax(softmax_op, softmax<false>);
 const RegisterKernel register_log_softmax(log_softmax_op, softmax<true>);
 
-void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes) {
-  for (int64_t i = 0; i < rows; ++i)
+/// Throws for a target out of range. Returns how many count.
+int64_t check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes,
+                      int64_t ignored) {
+  int64_t counted = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    if (target[i] == ignored) continue;
     if (target[i] < 0 || target[i] >= classes)
       throw IoError({.op = op,
                      .argument = "target",
                      .given = str(target[i], " at position ", i),
                      .expected = str("0…", classes - 1, ", for ", classes, " classes")});
+    ++counted;
+  }
+  return counted;
+}
+int64_t ignored_of(const Step& step) {
+  return static_cast<const IgnoreAttr*>(step.attr)->ignore_index;
 }
 
 /// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every
 /// row.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) {
-  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1], grain = grain_of(n);
+  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1], grain = grain_of(n),
+                ignored = ignored_of(step);
   return make_kernel([=](const void* const* in, void* const* out) {
     const T* x = static_cast<const T*>(in[0]);
     const auto* target = static_cast<const int64_t*>(in[1]);
     T *top = static_cast<T*>(out[1]), *log_sum = top + rows;
-    check_targets("cross_entropy", target, rows, n);
+    const int64_t counted = check_targets("cross_entropy", target, rows, n, ignored);
     parallel_chunks(rows, grain, [&](int64_t a, int64_t b) {
       log_sum_exp_rows(x + a * n, top + a, log_sum + a, b - a, n);
     });
     double total = 0;
     for (int64_t i = 0; i < rows; ++i)
-      total += static_cast<double>(log_sum[i]) -
-               (static_cast<double>(x[i * n + target[i]]) - static_cast<double>(top[i]));
-    *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(rows));
+      if (target[i] != ignored)
+        total += static_cast<double>(log_sum[i]) -
+                 (static_cast<double>(x[i * n + target[i]]) - static_cast<double>(top[i]));
+    *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(counted));
   });
 }
 
 /// In: g [], x [N, C], target [N], m and ln Σ exp(x − m) of every row [2, N]. Out: (softmax(x) −
-/// one_hot(target)) · g/N, in one pass over x.
+/// one_hot(target)) · g/n, in one pass over x; 0 for rows that do not count.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
-  const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1], grain = grain_of(n);
+  const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1], grain = grain_of(n),
+                ignored = ignored_of(step);
   const bool large = past_caches(step.in, step.out);
   return make_kernel([=](const void* const* in, void* const* out) {
     const T *x = static_cast<const T*>(in[1]), *top = static_cast<const T*>(in[3]),
             *log_sum = top + rows;
     const auto* target = static_cast<const int64_t*>(in[2]);
     T* dx = static_cast<T*>(out[0]);
-    check_targets("cross_entropy_grad", target, rows, n);
-    const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(rows);
+    const int64_t counted = check_targets("cross_entropy_grad", target, rows, n, ignored);
+    const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(counted);
     parallel_chunks(rows, grain, [&](int64_t a, int64_t b) {
       write_rows(a, b, n, dx, large && x != dx, [&](int64_t row, int64_t count, T* to) {
         scaled_softmax_rows(x + row * n, top + row, log_sum + row, scale, to, count, n);
-        for (int64_t i = 0; i < count; ++i) to[i * n + target[row + i]] -= scale;
+        for (int64_t i = 0; i < count; ++i) {
+          if (target[row + i] != ignored) to[i * n + target[row + i]] -= scale;
+          else std::fill_n(to + i * n, n, T(0));
+        }
       });
     });
   });
 }
 
-const RegisterKernel register_cross_entropy(cross_entropy_op,
+/// In: x [N, C], target [N]. Out: the mean of −x[n, target[n]] over the rows that count.
+template <class T> std::unique_ptr<Kernel> make_nll(const Step& step) {
+  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1], ignored = ignored_of(step);
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const T* x = static_cast<const T*>(in[0]);
+    const auto* target = static_cast<const int64_t*>(in[1]);
+    const int64_t counted = check_targets("nll_loss", target, rows, n, ignored);
+    double total = 0;
+    for (int64_t i = 0; i < rows; ++i)
+      if (target[i] != ignored) total -= static_cast<double>(x[i * n + target[i]]);
+    *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(counted));
+  });
+}
+/// In: g [], target [N]. Out: −g/n at the target of each of the n rows that count, else 0.
+template <class T> std::unique_ptr<Kernel> make_nll_grad(const Step& step) {
+  const int64_t rows = step.out[0].shape[0], n = step.out[0].shape[1], ignored = ignored_of(step);
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const auto* target = static_cast<const int64_t*>(in[1]);
+    T* dx = static_cast<T*>(out[0]);
+    const int64_t counted = check_targets("nll_loss", target, rows, n, ignored);
+    const T share = -*static_cast<const T*>(in[0]) / static_cast<T>(counted);
+    std::fill_n(dx, rows * n, T(0));
+    for (int64_t i = 0; i < rows; ++i)
+      if (target[i] != ignored) dx[i * n + target[i]] = share;
+  });
+}
+const RegisterKernel register_nll(nll_rows_op, [](const Step& s) -> std::unique_ptr<Kernel> {
+  if (s.in[0].dtype == DType::f32) return make_nll<float>(s);
+  return s.in[0].dtype == DType::f64 ? make_nll<double>(s) : nullptr;
+});
+const RegisterKernel register_nll_grad(nll_rows_grad_op,
+                                       [](const Step& s) -> std::unique_ptr<Kernel> {
+                                         if (s.in[0].dtype == DType::f32)
+                                           return make_nll_grad<float>(s);
+                                         return s.in[0].dtype == DType::f64
+                                                    ? make_nll_grad<double>(s)
+                                                    : nullptr;
+                                       });
+
+const RegisterKernel register_cross_entropy(cross_entropy_rows_op,
                                             [](const Step& s) -> std::unique_ptr<Kernel> {
                                               return s.in[0].dtype == DType::f32
                                                          ? make_cross_entropy<float>(s)
