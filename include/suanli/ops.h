@@ -171,8 +171,26 @@ SUANLI_API Tensor one_hot(const Tensor& index, int64_t num_classes, DType dtype 
 SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                              double eps = 1e-5);
 
+/// (x − mean)/√(variance + eps) · weight + bias, with mean and variance (divided by n) over each of
+/// `num_groups` groups of channels of a sample of x [N, C, …] (Wu & He 2018). weight and bias are
+/// [C] or undefined.
+SUANLI_API Tensor group_norm(const Tensor& x, int64_t num_groups, const Tensor& weight = {},
+                             const Tensor& bias = {}, double eps = 1e-5);
+/// The same over every channel of a sample (Ulyanov et al. 2016).
+SUANLI_API Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
+                                double eps = 1e-5);
+/// x / √(mean of x² + eps) · weight over the last axes, of the sizes `normalized_shape` (Zhang &
+/// Sennrich 2019). weight has this shape, or is undefined. Without eps, that of x's dtype.
+SUANLI_API Tensor rms_norm(const Tensor& x, const Shape& normalized_shape,
+                           const Tensor& weight = {}, std::optional<double> eps = {});
+
 // ---- attention ----------------------------------------------------------------------------------
 struct AttentionOptions {
+  /// Broadcasts to [.., T, S]. Bool: true where a query sees a key; a float dtype: added to the
+  /// scores. A query that sees no key gives zeros. It excludes is_causal and offset, and then all
+  /// T × S scores are in memory. self_attention does not support it.
+  Tensor attn_mask = {};
+  double dropout_p = 0;  ///< The share of probabilities that are dropped, as with attn_mask.
   bool is_causal = false;  ///< Query i sees only keys 0 … i.
   std::optional<double> scale = {};  ///< 1/√D if not given.
   /// One integer, with `is_causal`: query i sees keys 0 … offset + i. Use it after earlier tokens

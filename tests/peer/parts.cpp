@@ -56,7 +56,7 @@ nn::AnyModule layer_from(const std::string& word, std::istream& words) {
   }
   if (word == "pool") {
     const int height = whole(), width = whole();
-    return nn::AdaptiveAvgPool2d(height, width);
+    return nn::AdaptiveAvgPool2d({height, width});
   }
   if (word == "add") {
     const double p = number();

@@ -256,9 +256,53 @@ const Op self_attention_grad_op{OpSchema{
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[0].shape[1], 5); },
 }};
 
+namespace {
+
+[[noreturn]] void fail_option(const char* op, const char* option, std::string given,
+                              std::string expected) {
+  throw ArgumentError({.op = op,
+                       .argument = option,
+                       .given = std::move(given),
+                       .expected = std::move(expected),
+                       .module = module_path()});
+}
+
+/// With a mask or dropout, as ops on all scores.
+Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                        const AttentionOptions& o, const AttentionAttr& a) {
+  const char* op = scaled_dot_product_attention_op.name();
+  if (!(o.dropout_p >= 0 && o.dropout_p < 1))
+    fail_option(op, "dropout_p", str(o.dropout_p), "at least 0 and below 1");
+  if (o.offset.defined())
+    fail_option(op, "offset", "an offset", "none beside attn_mask or dropout");
+  if (!o.attn_mask.defined()) return matmul(dropout(weights(q, k, a, {}), o.dropout_p), v);
+  if (o.is_causal) fail_option(op, "is_causal", "true", "false beside attn_mask");
+  const DType dtype = o.attn_mask.dtype();
+  if (dtype != DType::boolean && !is_float(dtype))
+    throw DTypeError({.op = op,
+                      .argument = "attn_mask",
+                      .given = name(dtype),
+                      .expected = "bool or a float dtype",
+                      .module = module_path()});
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  Tensor scores = matmul(q, k, {.transpose_b = true}) * a.scale;
+  scores = dtype == DType::boolean ? where(o.attn_mask, scores, -kInfinity) : scores + o.attn_mask;
+  const Dims last = -1;
+  const Tensor blind = amax(scores, last, true) == -kInfinity;
+  const Tensor p = where(blind, 0.0, softmax(where(blind, 0.0, scores), -1));
+  return matmul(o.dropout_p > 0 ? dropout(p, o.dropout_p) : p, v);
+}
+
+}  // namespace
+
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& o) {
   const AttentionAttr attr{o.scale.value_or(kNotGiven), 0, o.is_causal};
+  if (o.attn_mask.defined() || o.dropout_p != 0) {
+    check(scaled_dot_product_attention_op, {&q, &k, &v}, attr);
+    const double usual = 1 / std::sqrt(static_cast<double>(q.size(-1)));
+    return masked_attention(q, k, v, o, AttentionAttr{o.scale.value_or(usual), 0, o.is_causal});
+  }
   return o.offset.defined() ? record(scaled_dot_product_attention_op, {&q, &k, &v, &o.offset}, attr)
                             : record(scaled_dot_product_attention_op, {&q, &k, &v}, attr);
 }
@@ -269,6 +313,9 @@ Tensor self_attention(const Tensor& qkv, int64_t num_heads, const AttentionOptio
                          .given = str(num_heads),
                          .expected = str("1 to ", INT32_MAX),
                          .module = module_path()});
+  if (o.attn_mask.defined() || o.dropout_p != 0)
+    fail_option(self_attention_op.name(), "attn_mask", "a mask or dropout",
+                "none: use scaled_dot_product_attention");
   return record(
       self_attention_op, {&qkv},
       AttentionAttr{o.scale.value_or(kNotGiven), static_cast<int32_t>(num_heads), o.is_causal});
