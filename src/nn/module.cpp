@@ -160,12 +160,11 @@ int64_t Module::parameter_count() const {
   return n;
 }
 
-void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
+LoadedState Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state,
+                                    const LoadOptions& options) {
   auto mine = state_dict();
-  std::string missing, unexpected, misshapen, why;
-  auto add = [](std::string& list, const std::string& what) {
-    list += (list.empty() ? "" : ", ") + what;
-  };
+  LoadedState loaded;
+  std::string misshapen, why;
   std::map<std::string_view, const Tensor*> given;  // of two tensors with one name the first counts
   for (auto& [name, tensor] : state) given.emplace(name, &tensor);
   std::vector<std::pair<Parameter, Tensor>> values;
@@ -174,29 +173,36 @@ void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& 
     known.insert(name);
     const auto it = given.find(name);
     if (it == given.end()) {
-      if (!is_batch_counter(name)) add(missing, name);
+      if (!is_batch_counter(name)) loaded.missing_keys.push_back(name);
       continue;
     }
     if (Tensor value = state_value(name, p, *it->second, why); value.defined())
       values.emplace_back(p, std::move(value));
-    else add(misshapen, why);
+    else misshapen += (misshapen.empty() ? "" : ", ") + why;
   }
   for (auto& [name, t] : state)
-    if (!known.contains(name)) add(unexpected, name);
-  if (!missing.empty() || !unexpected.empty() || !misshapen.empty()) {
-    std::string found;
-    const auto list = [&](const char* what, const std::string& names) {
-      if (!names.empty()) found += str(found.empty() ? "" : "; ", what, names);
-    };
-    list("missing ", missing);
-    list("unexpected ", unexpected);
-    list("misshapen ", misshapen);
+    if (!known.contains(name)) loaded.unexpected_keys.push_back(name);
+  std::string found;
+  const auto list = [&](const char* what, const std::string& names) {
+    if (!names.empty()) found += str(found.empty() ? "" : "; ", what, names);
+  };
+  const auto joined = [](const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+    return all;
+  };
+  if (options.strict) {
+    list("missing ", joined(loaded.missing_keys));
+    list("unexpected ", joined(loaded.unexpected_keys));
+  }
+  list("misshapen ", misshapen);
+  if (!found.empty())
     throw IoError({.op = "load_state_dict",
                    .argument = "state",
                    .given = std::move(found),
                    .expected = "the names and shapes of this model"});
-  }
   for (auto& [p, value] : values) p.set(value);
+  return loaded;
 }
 
 void Module::train(bool on) {

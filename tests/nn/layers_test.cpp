@@ -67,7 +67,7 @@ TEST(Layers, Errors) {
   EXPECT_FAULT(ArgumentError, nn::Linear(0, 3), .op = "Linear", .argument = "in", .given = "0",
                .expected = "at least 1");
   EXPECT_FAULT(ArgumentError, nn::Linear(3, -1), .op = "Linear", .argument = "out", .given = "-1");
-  EXPECT_FAULT(ArgumentError, nn::Conv2d(2, 3, 0), .op = "Conv2d", .argument = "kernel",
+  EXPECT_FAULT(ArgumentError, nn::Conv2d(2, 3, 0), .op = "Conv2d", .argument = "kernel_size",
                .given = "0", .expected = "at least 1");
   EXPECT_FAULT(ArgumentError, nn::Conv2d(2, 4, 3, {.groups = 0}), .op = "Conv2d",
                .argument = "groups", .given = "0", .expected = "at least 1");

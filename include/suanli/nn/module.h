@@ -98,6 +98,14 @@ concept ForwardIsConst = requires(const M& m, Args&&... args) {
 } || !requires(M& m, Args&&... args) { m.forward(std::forward<Args>(args)...); };
 }  // namespace detail
 
+struct LoadOptions {
+  bool strict = true;
+};
+/// Names that a state lacks, and those that the module lacks.
+struct LoadedState {
+  std::vector<std::string> missing_keys, unexpected_keys;
+};
+
 using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 
 /// The base of every module. Modules are move-only. To clone a module, construct another one and
@@ -149,8 +157,10 @@ class SUANLI_API Module {
   /// All parameters and buffers under their full names. Tied ones occur under each of their names.
   NamedParameters state_dict() const;
   /// Copies values into the module. Throws IoError with missing, unexpected and misshapen names;
-  /// then nothing is changed.
-  void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
+  /// then nothing is changed. Without `strict`, missing and unexpected names are returned instead;
+  /// misshapen ones still throw.
+  LoadedState load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state,
+                              const LoadOptions& options = {});
   int64_t parameter_count() const;
 
   void train(bool on = true);  ///< Sets training mode for this module and all below it.
