@@ -23,6 +23,30 @@ SUANLI_ACTIVATION(GELU, gelu)
 SUANLI_ACTIVATION(SiLU, silu)
 SUANLI_ACTIVATION(Hardsigmoid, hardsigmoid)
 SUANLI_ACTIVATION(Hardswish, hardswish)
+SUANLI_ACTIVATION(SELU, selu)
+SUANLI_ACTIVATION(Mish, mish)
+SUANLI_ACTIVATION(LogSigmoid, logsigmoid)
+SUANLI_ACTIVATION(Softsign, softsign)
+SUANLI_ACTIVATION(Tanhshrink, tanhshrink)
+#undef SUANLI_ACTIVATION
+
+// The same with a number.
+#define SUANLI_ACTIVATION(Name, function, usual)                          \
+  class SUANLI_API Name : public Module {                                 \
+   public:                                                                \
+    explicit Name(double value = usual) : value_(value) {}                \
+    Tensor forward(const Tensor& x) const { return function(x, value_); } \
+    const char* type_name() const override { return #Name; }              \
+    SUANLI_CALL                                                           \
+                                                                          \
+   private:                                                               \
+    double value_;                                                        \
+  };
+SUANLI_ACTIVATION(LeakyReLU, leaky_relu, 0.01)
+SUANLI_ACTIVATION(ELU, elu, 1)
+SUANLI_ACTIVATION(CELU, celu, 1)
+SUANLI_ACTIVATION(Hardshrink, hardshrink, 0.5)
+SUANLI_ACTIVATION(Softshrink, softshrink, 0.5)
 #undef SUANLI_ACTIVATION
 
 /// stochastic_depth() in training mode, the input itself in eval mode.
