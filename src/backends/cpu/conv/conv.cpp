@@ -112,14 +112,15 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   try {
     return make_conv_onednn(direction, g, bias, constant_weights, epilogue);
   } catch (const ReferenceOnly&) {
-    count_held(held - counted_held());  // primitives that were made before are gone
-    if (is_depthwise(g))
-      return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
-    return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
-  } catch (const dnnl::error& e) {
-    throw InternalError(
-        Fault{.op = "conv2d", .given = str("oneDNN refuses ", x, " with ", w, ": ", e.what())});
+  } catch (const dnnl::error& e) {  // geometries that it does not describe go on
+    if (e.status != dnnl_unimplemented && e.status != dnnl_invalid_arguments)
+      throw InternalError(
+          Fault{.op = "conv2d", .given = str("oneDNN refuses ", x, " with ", w, ": ", e.what())});
   }
+  count_held(held - counted_held());  // primitives that were made before are gone
+  if (is_depthwise(g))
+    return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
+  return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
 }
 
 /// Each operand as it comes, if its channels fill whole blocks; with groups only where every
