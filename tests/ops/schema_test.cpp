@@ -263,6 +263,7 @@ TEST(Schemas, HaveTheDefaultsOfTheFunctions) {
                channel = rand({3}), shift = rand({3}), index = tensor<int64_t>({0, 2}),
                logits = rand({2, 3}), number = Tensor(1.5), start = Tensor(0);
   flush();
+  const Tensor line = flatten(image, 2), line_kernel = flatten(kernel, 2);
   const std::vector<Short> all{
 #define REDUCTION(name, ...) \
   {&reduction_op(ReductionOp::name), [&] { return suanli::name(x); }, {x}},
@@ -291,6 +292,10 @@ TEST(Schemas, HaveTheDefaultsOfTheFunctions) {
       {&cross_entropy_op, [&] { return cross_entropy(logits, index); }, {logits, index}},
       {&nll_loss_op, [&] { return nll_loss(logits, index); }, {logits, index}},
       {&mse_loss_op, [&] { return mse_loss(x, x); }, {x, x}},
+      {&conv1d_op, [&] { return conv1d(line, line_kernel); }, {line, line_kernel}},
+      {&conv_transpose1d_op,
+       [&] { return conv_transpose1d(line, transpose(line_kernel, 0, 1)); },
+       {line, transpose(line_kernel, 0, 1)}},
       {&conv_transpose2d_op,
        [&] { return conv_transpose2d(image, transpose(kernel, 0, 1)); },
        {image, transpose(kernel, 0, 1)}},

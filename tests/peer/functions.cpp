@@ -217,7 +217,7 @@ Call call_of(const std::string& name) {
       {"tanhshrink", [] { return of(nn::Tanhshrink()); }},
       {"leaky_relu", [] { return of(nn::LeakyReLU(0.2)); }},
       {"elu", [] { return of(nn::ELU(0.7)); }},
-      {"celu", [] { return of(nn::CELU(0.7)); }},
+      {"celu", [] { return of(nn::CELU(0.5)); }},
       {"hardshrink", [] { return of(nn::Hardshrink(0.4)); }},
       {"softshrink", [] { return of(nn::Softshrink(0.4)); }},
       {"group_norm", [] { return of(nn::GroupNorm(2, 4)); }},

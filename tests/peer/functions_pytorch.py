@@ -109,7 +109,7 @@ CASES = {   # name: (inputs, a function of them, or of a module and them, the mo
     "tanhshrink": ([X], None, lambda: nn.Tanhshrink()),
     "leaky_relu": ([X], None, lambda: nn.LeakyReLU(0.2)),
     "elu": ([X], None, lambda: nn.ELU(0.7)),
-    "celu": ([X], None, lambda: nn.CELU(0.7)),
+    "celu": ([X], None, lambda: nn.CELU(0.5)),
     "hardshrink": ([X], None, lambda: nn.Hardshrink(0.4)),
     "softshrink": ([X], None, lambda: nn.Softshrink(0.4)),
     "group_norm": ([X], None, lambda: nn.GroupNorm(2, 4)),

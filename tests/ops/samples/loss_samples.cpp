@@ -68,7 +68,7 @@ const RegisterSamples nll_loss_samples(nll_loss_op, [] {
       [](int64_t ignore, int64_t reduction) { return NllLossAttr{ignore, reduction}; });
   samples.push_back({.inputs = {kScores, {{5}}},
                      .attr = NllLossAttr{},
-                     .throws = Refusal{"target", "f64", "class numbers, i64", ErrorCode::dtype}});
+                     .throws = Refusal{"target", "f64", "an integer dtype", ErrorCode::dtype}});
   return samples;
 });
 
