@@ -6,6 +6,10 @@
 
 namespace suanli {
 
+namespace detail {
+SUANLI_API Tensor norm_of_order(const Tensor& x, double p, const Dims& dim, bool keepdim);
+}  // namespace detail
+
 // `dim` names the reduced dimensions, all if it is empty. With `keepdim` they stay, of size 1.
 /// Σ (x − mean)² / (n − 1), or / n if `unbiased` is false.
 SUANLI_API Tensor var(const Tensor& x, const Dims& dim = {}, bool unbiased = true,
@@ -27,7 +31,10 @@ SUANLI_API VarMean var_mean(const Tensor& x, const Dims& dim = {}, bool unbiased
                             bool keepdim = false);
 /// The p-norm (Σ |x|ᵖ)^(1/p). p = ∞ and -∞: the largest and the smallest |x|; p = 0: the number of
 /// nonzero elements. The gradient is 0 where the norm is 0.
-SUANLI_API Tensor norm(const Tensor& x, double p, const Dims& dim = {}, bool keepdim = false);
+template <class P> requires std::is_arithmetic_v<P>
+Tensor norm(const Tensor& x, P p, const Dims& dim = {}, bool keepdim = false) {
+  return detail::norm_of_order(x, static_cast<double>(p), dim, keepdim);
+}
 /// x / max(norm(x), eps) along `dim`.
 SUANLI_API Tensor normalize(const Tensor& x, double p = 2, int dim = 1, double eps = 1e-12);
 /// The number (i64) of nonzero elements.

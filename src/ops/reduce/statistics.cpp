@@ -42,12 +42,12 @@ template <class F> Tensor zero_at_zero(const Tensor& x, F&& f) {
 }
 }  // namespace
 
-Tensor norm(const Tensor& x, double p, const Dims& dim, bool keepdim) {
+Tensor detail::norm_of_order(const Tensor& x, double p, const Dims& dim, bool keepdim) {
   require_float("norm", x);
   if (std::isinf(p)) return p > 0 ? amax(abs(x), dim, keepdim) : -amax(-abs(x), dim, keepdim);
   if (p == 0) return cast(sum(x != 0, dim, keepdim), x.dtype());
   if (p == 1) return sum(abs(x), dim, keepdim);
-  if (p == 2) return norm(x, dim, keepdim);
+  if (p == 2) return suanli::norm(x, dim, keepdim);
   const Tensor magnitude = abs(x);
   if (p < 0) return pow(sum(pow(magnitude, p), dim, keepdim), 1 / p);
   const Tensor powers = zero_at_zero(magnitude, [&](const Tensor& a) { return pow(a, p); });
