@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "suanli/error.h"
@@ -100,6 +101,11 @@ class Shape {
  public:
   static constexpr int kMaxRank = 8;
   Shape() = default;
+  /// One axis: zeros(3), reshape(x, -1).
+  template <class I> requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
+  Shape(I size) {
+    push_back(static_cast<int64_t>(size));
+  }
   Shape(std::initializer_list<int64_t> dims) : Shape(dims.begin(), static_cast<int>(dims.size())) {}
   Shape(const std::vector<int64_t>& dims) : Shape(dims.data(), static_cast<int>(dims.size())) {}
   Shape(const int64_t* dims, int rank) : rank_(static_cast<int8_t>(rank)) {

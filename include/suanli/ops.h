@@ -5,10 +5,14 @@
 #pragma once
 #include <optional>
 
+#include "suanli/composites.h"
+#include "suanli/creation.h"
+#include "suanli/index_ops.h"
 #include "suanli/ops/conv.h"
 #include "suanli/ops/losses.h"
 #include "suanli/pointwise.h"
 #include "suanli/reductions.h"
+#include "suanli/shape_ops.h"
 #include "suanli/tensor.h"
 
 namespace suanli {
@@ -25,6 +29,10 @@ inline Tensor operator>(const Tensor& x, const Tensor& y) { return gt(x, y); }
 inline Tensor operator>=(const Tensor& x, const Tensor& y) { return ge(x, y); }
 inline Tensor operator==(const Tensor& x, const Tensor& y) { return eq(x, y); }
 inline Tensor operator!=(const Tensor& x, const Tensor& y) { return ne(x, y); }
+// Both sides are computed, as these are tensors.
+inline Tensor operator&&(const Tensor& x, const Tensor& y) { return logical_and(x, y); }
+inline Tensor operator||(const Tensor& x, const Tensor& y) { return logical_or(x, y); }
+inline Tensor operator!(const Tensor& x) { return logical_not(x); }
 inline Tensor& operator+=(Tensor& x, const Tensor& y) { return x = add(x, y); }
 inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = sub(x, y); }
 inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = mul(x, y); }
@@ -65,15 +73,7 @@ SUANLI_API Tensor addcdiv(const Tensor& input, const Tensor& tensor1, const Tens
 /// are rounded to nearest even. Other ops support f64 and f32, and integers where they make sense.
 /// They throw DTypeError at the call for another dtype.
 SUANLI_API Tensor cast(const Tensor& x, DType dtype);
-
-// ---- creation -----------------------------------------------------------------------------------
-/// A tensor of `shape` filled with `value`. `value` is a scalar slot: another value gives the same
-/// program.
-SUANLI_API Tensor full(const Shape& shape, const Tensor& value, DType dtype = f32);
-inline Tensor zeros(const Shape& shape, DType dtype = f32) { return full(shape, 0.0, dtype); }
-inline Tensor ones(const Shape& shape, DType dtype = f32) { return full(shape, 1.0, dtype); }
-/// [n] i64 or float: start, start+1, …
-SUANLI_API Tensor arange(int64_t n, const Tensor& start = 0, DType dtype = i64);
+inline Tensor to(const Tensor& x, DType dtype) { return cast(x, dtype); }
 
 // ---- reductions ---------------------------------------------------------------------------------
 // suanli/reductions.h declares the reductions (sum, prod, amax, amin, any, all, norm), and is
@@ -108,8 +108,9 @@ SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 struct MatmulOptions {
   bool transpose_a = false, transpose_b = false;  ///< Reads the last two dimensions swapped.
 };
-/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading dimensions broadcast. Float
-/// dtypes; f16, bf16 and f32 accumulate in f32.
+/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading dimensions broadcast. A vector
+/// counts as a row on the left and a column on the right, and the result lacks that dimension. f16,
+/// bf16 and f32 accumulate in f32; integers are multiplied element by element and summed in i64.
 SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 /// The mean and (biased) variance of each channel, [C].
@@ -145,12 +146,11 @@ SUANLI_API Tensor narrow(const Tensor& x, int dim, const Tensor& start, int64_t 
 /// x with `update` written over narrow(x, dim, start, update.size(dim), step).
 SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int dim, const Tensor& start,
                                int64_t step = 1);
-/// Joins tensors along `dim`. All other sizes are equal.
+/// Joins tensors along `dim`, in their common dtype. All other sizes are equal.
 SUANLI_API Tensor cat(const std::vector<Tensor>& tensors, int dim = 0);
-/// The elements along `dim` in the opposite order.
-SUANLI_API Tensor flip(const Tensor& x, int dim);
 
 // ---- indexing -----------------------------------------------------------------------------------
+// index_ops.h has more.
 /// y[.., i, ..] = x[.., index[.., i, ..], ..] along `dim`. index is i64 and has x's rank; its
 /// other sizes are at most x's. An index out of range throws IoError when the op runs.
 SUANLI_API Tensor gather(const Tensor& x, int dim, const Tensor& index);
@@ -230,6 +230,20 @@ SUANLI_API Tensor normal(double mean, double std, const Shape& shape, DType dtyp
 inline Tensor randn(const Shape& shape, DType dtype = f32, Generator* generator = nullptr) {
   return normal(0, 1, shape, dtype, generator);
 }
+SUANLI_API Tensor rand_like(const Tensor& x);  ///< rand() of x's shape and dtype.
+SUANLI_API Tensor randn_like(const Tensor& x);  ///< randn() of x's shape and dtype.
+/// Integers in [low, high).
+SUANLI_API Tensor randint(int64_t low, int64_t high, const Shape& shape, DType dtype = i64,
+                          Generator* generator = nullptr);
+inline Tensor randint(int64_t high, const Shape& shape, DType dtype = i64,
+                      Generator* generator = nullptr) {
+  return randint(0, high, shape, dtype, generator);
+}
+/// 1 with the probability that x has at each place, else 0.
+SUANLI_API Tensor bernoulli(const Tensor& x, Generator* generator = nullptr);
+/// [.., n] i64: indices drawn with the weights x [.., K].
+SUANLI_API Tensor multinomial(const Tensor& x, int64_t n, bool replacement = false,
+                              Generator* generator = nullptr);
 /// [n] i64: 0 … n-1 in random order.
 SUANLI_API Tensor randperm(int64_t n, Generator* generator = nullptr);
 /// Sets elements to zero with probability p and scales the others by 1/(1−p). If `training` is

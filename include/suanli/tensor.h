@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "suanli/pointwise_methods.h"
 #include "suanli/runtime.h"
 
 namespace suanli {
@@ -17,6 +18,10 @@ namespace suanli {
 struct Node;     // src/tensor/node.h
 struct Cell;     // src/tensor/cell.h
 class Parameter;
+class TensorIndex;  // suanli/indexing.h
+class IndexedTensor;
+struct Extremes;  // suanli/ops.h
+struct Sorted;  // suanli/index_ops.h
 
 namespace detail {
 SUANLI_API void retain(Node* node, int index);
@@ -31,7 +36,11 @@ SUANLI_API void release(Cell* cell);
 ///
 /// A tensor with a pending value belongs to the thread that recorded it. Using it on another thread
 /// throws StateError.
-class SUANLI_API Tensor {
+///
+/// Methods are the functions of the same names (suanli/ops.h), with this tensor as the first
+/// argument. Methods that end in _ rebind this handle to the result, converted to the former dtype.
+/// Other handles to the same value do not change.
+class SUANLI_API Tensor : public PointwiseMethods {
  public:
   Tensor() = default;
   /// A 0-d scalar slot. It takes the dtype of the tensor that it is combined with (alone: f32 or
@@ -51,12 +60,13 @@ class SUANLI_API Tensor {
     if (node_) detail::retain(node_, index_);
   }
   Tensor(Tensor&& o) noexcept : node_(o.node_), index_(o.index_) { o.node_ = nullptr; }
-  Tensor& operator=(const Tensor& o) {
+  // A temporary is not assigned to: x.select(0, 1) = y would change nothing.
+  Tensor& operator=(const Tensor& o) & {
     Tensor copy(o);
     swap(copy);
     return *this;
   }
-  Tensor& operator=(Tensor&& o) noexcept {
+  Tensor& operator=(Tensor&& o) & noexcept {
     swap(o);
     return *this;
   }
@@ -74,11 +84,157 @@ class SUANLI_API Tensor {
 
   const Shape& shape() const;
   int64_t size(int axis) const { return shape().at(axis); }
+  const Shape& sizes() const { return shape(); }
   int rank() const { return shape().rank(); }
+  int64_t dim() const { return rank(); }
   int64_t numel() const { return shape().numel(); }
   DType dtype() const;
   Device device() const;
   bool requires_grad() const;
+  bool is_floating_point() const { return is_float(dtype()); }
+
+  // ---- indexing -----------------------------------------------------------------------------
+  /// x[i], x[i][j], x[Slice(1, 3)], x[mask], x[indices]: index({i}). The result can be read and
+  /// assigned: `x[i] = v` and `x[i] += v` rebind x. Reading a mask waits for its value.
+  IndexedTensor operator[](const TensorIndex& i) &;
+  Tensor operator[](const TensorIndex& i) const&;
+  /// x[i, j, …] as in PyTorch: integers, Slice, None, Ellipsis, bool masks, integer tensors.
+  Tensor index(std::initializer_list<TensorIndex> indices) const;
+  Tensor index(const std::vector<TensorIndex>& indices) const;
+  /// x with values written at the indices; index_put_() rebinds. With `accumulate` they are added.
+  Tensor index_put(const std::vector<TensorIndex>& indices, const Tensor& values,
+                   bool accumulate = false) const;
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values,
+                     bool accumulate = false) &;
+
+  // ---- shape --------------------------------------------------------------------------------
+  Tensor view(const Shape& shape) const;
+  Tensor view_as(const Tensor& other) const;
+  Tensor reshape(const Shape& shape) const;
+  Tensor reshape_as(const Tensor& other) const;
+  Tensor flatten(int start_dim = 0, int end_dim = -1) const;
+  Tensor unflatten(int dim, const Shape& sizes) const;
+  Tensor ravel() const;
+  Tensor permute(const Dims& dims) const;
+  Tensor transpose(int dim0, int dim1) const;
+  Tensor swapaxes(int dim0, int dim1) const;
+  Tensor movedim(const Dims& source, const Dims& destination) const;
+  Tensor t() const;
+  Tensor T() const;  ///< All dimensions in the opposite order.
+  Tensor mT() const;  ///< The last two dimensions swapped.
+  Tensor squeeze() const;
+  Tensor squeeze(const Dims& dim) const;
+  Tensor unsqueeze(int dim) const;
+  Tensor expand(const Shape& shape) const;
+  Tensor expand_as(const Tensor& other) const;
+  Tensor broadcast_to(const Shape& shape) const;
+  Tensor repeat(const Shape& repeats) const;
+  Tensor tile(const Shape& repeats) const;
+  Tensor repeat_interleave(int64_t repeats) const;
+  Tensor repeat_interleave(int64_t repeats, int dim) const;
+  Tensor flip(const Dims& dims) const;
+  Tensor roll(const Dims& shifts, const Dims& dims = {}) const;
+  Tensor rot90(int k = 1, const Dims& dims = {0, 1}) const;
+  Tensor tril(int64_t diagonal = 0) const;
+  Tensor triu(int64_t diagonal = 0) const;
+  Tensor diag(int64_t diagonal = 0) const;
+  Tensor diagonal(int64_t offset = 0, int dim1 = 0, int dim2 = 1) const;
+  Tensor trace() const;
+  std::vector<Tensor> split(int64_t split_size, int dim = 0) const;
+  std::vector<Tensor> split(const std::vector<int64_t>& sizes, int dim = 0) const;
+  std::vector<Tensor> chunk(int64_t chunks, int dim = 0) const;
+  std::vector<Tensor> unbind(int dim = 0) const;
+  Tensor select(int dim, int64_t index) const;
+  Tensor narrow(int dim, const Tensor& start, int64_t length) const;
+  Tensor slice(int dim, int64_t start = 0, int64_t end = std::numeric_limits<int64_t>::max(),
+               int64_t step = 1) const;
+  Tensor contiguous() const { return *this; }  ///< Values always are.
+  Tensor clone() const { return *this; }  ///< Values never change.
+
+  // ---- dtype, and tensors like this one ------------------------------------------------------
+  Tensor to(DType dtype) const;
+  Tensor to(const Tensor& other) const;
+  Tensor type_as(const Tensor& other) const;
+  Tensor new_zeros(const Shape& shape) const;
+  Tensor new_ones(const Shape& shape) const;
+  Tensor new_empty(const Shape& shape) const;
+  Tensor new_full(const Shape& shape, const Tensor& value) const;
+
+  // ---- reductions ---------------------------------------------------------------------------
+  Tensor sum(const Dims& dim = {}, bool keepdim = false) const;
+  Tensor mean(const Dims& dim = {}, bool keepdim = false) const;
+  Tensor amax(const Dims& dim = {}, bool keepdim = false) const;
+  Tensor max() const;
+  Tensor max(const Tensor& other) const;
+  Extremes max(int dim, bool keepdim = false) const;
+  Tensor min() const;
+  Tensor min(const Tensor& other) const;
+  Extremes min(int dim, bool keepdim = false) const;
+  Tensor argmin() const;
+  Tensor argmin(int dim, bool keepdim = false) const;
+  Tensor logsumexp(const Dims& dim, bool keepdim = false) const;
+  Tensor argmax() const;
+  Tensor argmax(int dim, bool keepdim = false) const;
+  Tensor var(const Dims& dim = {}, bool unbiased = true, bool keepdim = false) const;
+  Tensor std(const Dims& dim = {}, bool unbiased = true, bool keepdim = false) const;
+  template <class B> requires std::is_same_v<B, bool>
+  Tensor var(B unbiased) const {
+    return var(Dims(), unbiased);
+  }
+  template <class B> requires std::is_same_v<B, bool>
+  Tensor std(B unbiased) const {
+    return this->std(Dims(), unbiased);
+  }
+  Tensor norm(double p = 2, const Dims& dim = {}, bool keepdim = false) const;
+  Tensor count_nonzero(const Dims& dim = {}) const;
+  Tensor cumsum(int dim) const;
+  Tensor cumprod(int dim) const;
+  Tensor softmax(int dim) const;
+  Tensor log_softmax(int dim) const;
+  bool equal(const Tensor& other) const;
+  bool allclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8,
+                bool equal_nan = false) const;
+  Tensor isclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8,
+                 bool equal_nan = false) const;
+
+  // ---- products -----------------------------------------------------------------------------
+  Tensor matmul(const Tensor& other) const;
+  Tensor mm(const Tensor& other) const;
+  Tensor bmm(const Tensor& other) const;
+  Tensor mv(const Tensor& vector) const;
+  Tensor dot(const Tensor& other) const;
+  Tensor outer(const Tensor& other) const;
+  Tensor addmm(const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1) const;
+
+  // ---- selection ----------------------------------------------------------------------------
+  Tensor where(const Tensor& condition, const Tensor& other) const;
+  Tensor gather(int dim, const Tensor& index) const;
+  Tensor index_select(int dim, const Tensor& index) const;
+  Tensor take_along_dim(const Tensor& index, int dim) const;
+  Tensor masked_select(const Tensor& mask) const;
+  Tensor masked_fill(const Tensor& mask, const Tensor& value) const;
+  Tensor scatter(int dim, const Tensor& index, const Tensor& src) const;
+  Tensor scatter_add(int dim, const Tensor& index, const Tensor& src) const;
+  Tensor index_add(int dim, const Tensor& index, const Tensor& source, double alpha = 1) const;
+  Tensor index_copy(int dim, const Tensor& index, const Tensor& source) const;
+  Tensor index_fill(int dim, const Tensor& index, const Tensor& value) const;
+  Tensor nonzero() const;
+  Sorted sort(int dim = -1, bool descending = false) const;
+  Tensor argsort(int dim = -1, bool descending = false) const;
+  Sorted topk(int64_t k, int dim = -1, bool largest = true) const;
+
+  // ---- rebinding (see above) ----------------------------------------------------------------
+  Tensor& fill_(const Tensor& value) &;
+  Tensor& zero_() &;
+  Tensor& copy_(const Tensor& source) &;
+  Tensor& masked_fill_(const Tensor& mask, const Tensor& value) &;
+  Tensor& scatter_(int dim, const Tensor& index, const Tensor& src) &;
+  Tensor& scatter_add_(int dim, const Tensor& index, const Tensor& src) &;
+  Tensor& index_add_(int dim, const Tensor& index, const Tensor& source, double alpha = 1) &;
+  Tensor& index_copy_(int dim, const Tensor& index, const Tensor& source) &;
+  Tensor& index_fill_(int dim, const Tensor& index, const Tensor& value) &;
+  Tensor& squeeze_() &;
+  Tensor& unsqueeze_(int dim) &;
 
   /// Adds d(this)/d(leaf) to the gradient of every leaf that this value depends on (parameters, and
   /// tensors after requires_grad_()), and consumes the graph. `this` must have one element. See
@@ -125,8 +281,23 @@ class SUANLI_API Tensor {
 
 /// Copies host memory. Throws ShapeError if the counts differ.
 template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shape);
+template <class T> Tensor tensor(const std::vector<T>& values) {
+  return tensor<T>(values, Shape{static_cast<int64_t>(values.size())});
+}
 template <class T> Tensor tensor(std::initializer_list<T> values) {
-  return tensor<T>(std::vector<T>(values), Shape{static_cast<int64_t>(values.size())});
+  return tensor<T>(std::vector<T>(values));
+}
+template <class T> Tensor tensor(std::initializer_list<T> values, DType dtype) {
+  return tensor<T>(std::vector<T>(values)).to(dtype);
+}
+/// [rows, columns]. Throws ShapeError if the rows have different lengths.
+template <class T> Tensor tensor(std::initializer_list<std::initializer_list<T>> rows);
+template <class T>
+Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks);
+/// A 0-d tensor of the dtype of T. A number given to an op is a scalar slot instead.
+template <class S> requires std::is_arithmetic_v<S>
+Tensor tensor(S value) {
+  return tensor<S>(std::vector<S>{value}, Shape());
 }
 /// Copies raw bytes in row-major order. nbytes must be shape.numel() * itemsize(dtype).
 SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape,
@@ -270,6 +441,33 @@ template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shap
                              dtype_of<T>);
   }
 }
+namespace detail {
+[[noreturn]] SUANLI_API void throw_ragged(int64_t given, int64_t expected);
+template <class T, class Lists>
+void append(std::vector<T>& values, Shape& shape, const Lists& lists, int depth) {
+  const auto n = static_cast<int64_t>(lists.size());
+  if (shape.rank() == depth) shape.push_back(n);
+  else if (shape[depth] != n) throw_ragged(n, shape[depth]);
+  if constexpr (std::is_same_v<Lists, std::initializer_list<T>>)
+    values.insert(values.end(), lists.begin(), lists.end());
+  else
+    for (const auto& list : lists) append(values, shape, list, depth + 1);
+}
+}  // namespace detail
+
+template <class T> Tensor tensor(std::initializer_list<std::initializer_list<T>> rows) {
+  std::vector<T> values;
+  Shape shape;
+  detail::append(values, shape, rows, 0);
+  return tensor<T>(values, shape);
+}
+template <class T>
+Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks) {
+  std::vector<T> values;
+  Shape shape;
+  detail::append(values, shape, blocks, 0);
+  return tensor<T>(values, shape);
+}
 template <class T> std::span<const T> Tensor::data() const {
   return {static_cast<const T*>(detail::host_data(*this, dtype_of<T>)),
           static_cast<size_t>(numel())};
@@ -294,3 +492,5 @@ template <class T> T Tensor::item() const {
 }
 
 }  // namespace suanli
+
+#include "suanli/indexing.h"

@@ -286,6 +286,8 @@ const std::unordered_map<const Op*, BatchingRule>& rules() {
       {&self_attention_op, packed_attention},
       {&self_attention_grad_op, packed_attention_gradient},
       {&argmax_op, along_dim},
+      {&cumsum_op, along_dim},
+      {&cumprod_op, along_dim},
       {&softmax_op, along_dim},
       {&log_softmax_op, along_dim},
       {&cat_op, along_dim},

@@ -93,8 +93,9 @@ Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) const {
          .expected = str("[B, T] with T up to ", room, " and a cache of ", h.size(),
                          " blocks, for a context of ", wpe.weight.shape()[0]),
          .module = scope_path(Recorder::current().scope())});
-  const Tensor position = cache.length();
-  Tensor x = wte(tokens) + wpe(arange(tokens.shape()[1], position));
+  const int64_t length = cache.length();
+  const Tensor position = length;
+  Tensor x = wte(tokens) + wpe(arange(length, length + tokens.shape()[1]));
   for (size_t i = 0; i < h.size(); ++i) x = h[i](x, cache.blocks()[i], position);
   cache.advance(tokens.shape()[1]);
   return ln_f(x);

@@ -28,6 +28,7 @@ const std::unordered_map<const Op*, OpName>& names() {
         {&embedding_op, {"Gather", 13}},
         {&one_hot_op, {"OneHot", 11}},
         {&flip_op, {"Slice", 13}},
+        {&cumsum_op, {"CumSum", 14}},
         {&matmul_op, {"MatMul", 13}},
         {&batch_norm_op, {"BatchNormalization", 15}},
         {&batch_norm_inference_op, {"BatchNormalization", 15}},
@@ -70,6 +71,9 @@ namespace {
 const std::unordered_map<const Op*, const char*>& reasons() {
   static const auto* all = new std::unordered_map<const Op*, const char*>{
       {&slice_update_op, "ScatterND writes such elements"},
+      {&index_copy_op, "ScatterND writes such rows"},
+      {&cumprod_op, "no operator multiplies along an axis"},
+      {&sort_op, "TopK of all elements gives such an order"},
       {&randperm_op, "TopK of RandomUniform gives such an order"},
   };
   return *all;

@@ -153,6 +153,13 @@ Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, D
   return t;
 }
 
+void detail::throw_ragged(int64_t given, int64_t expected) {
+  throw ShapeError({.op = "tensor",
+                    .argument = "values",
+                    .given = str("a list of ", given),
+                    .expected = str(expected, ", as the lists beside it have")});
+}
+
 [[noreturn]] static void throw_without_value(const Cell* c) {
   if (c->writer) throw_pending_elsewhere("Parameter", "first value", "pending");
   throw StateError({.op = "Parameter",

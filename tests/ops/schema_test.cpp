@@ -271,6 +271,7 @@ TEST(Schemas, HaveTheDefaultsOfTheFunctions) {
       {&logsumexp_op, [&] { return logsumexp(x, {1}); }, {x}, {{"dim", Json::Array{1}}}},
       {&mean_op, [&] { return mean(x); }, {x}},
       {&softmax_op, [&] { return softmax(x); }, {x}},
+      {&sort_op, [&] { return sort(x).values; }, {x}},
       {&log_softmax_op, [&] { return log_softmax(x); }, {x}},
       {&cat_op, [&] { return cat({x, x}); }, {x, x}},
       {&matmul_op, [&] { return matmul(x, matrix); }, {x, matrix}},

@@ -157,7 +157,7 @@ TEST(Sizes, AConvolutionOfPaddingAloneIsItsBias) {
     Session session;
     session.set_tier(tier);
     const Session::Use use(session);
-    const Tensor b = arange(32, 0, f32), w = rand({32, 3, 2, 2});
+    const Tensor b = arange(32, f32), w = rand({32, 3, 2, 2});
     std::vector<float> one(32 * 32);
     for (size_t o = 0; o < 32; ++o) one[o * 33] = 1;
     const Tensor y = conv2d(zeros({1, 3, 0, 4}), w, b, {.padding = 1});

@@ -174,7 +174,8 @@ def random_call(case, x=None):
             ["clamp", "lerp", "addcmul", "nan_to_num", "logsumexp", "argmin", "narrow", "slice_update", "scatter_add", "full", "arange",
              "avg_pool2d", "adaptive_avg_pool2d", "batch_norm", "batch_norm_inference", "nll_loss", "cross_entropy", "conv1d", "conv_transpose1d",
              "conv_transpose2d", "adaptive_max_pool2d", "where", "sum", "amax", "mean", "argmax", "softmax", "log_softmax", "permute", "reshape", "expand", "cat",
-             "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
+             "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip",
+             "cumsum", "cumprod", "index_copy", "sort"]
     while True:
         kind = str(rng.choice(kinds))
         arrays, leaves, calls = len(case.arrays), len(case.leaves), len(case.calls)
@@ -227,7 +228,8 @@ def build(case, kind, x):
         return case.call(op, [a], values, function(a[1], *values.values()))
     if kind in ("argmax", "argmin") and given:   # computed values may be equal but for rounding
         return None
-    a = operand(1 if kind in ("amax", "argmax", "argmin", "softmax", "log_softmax", "cat", "gather", "layer_norm", "flip") else 0)
+    a = operand(1 if kind in ("amax", "argmax", "argmin", "softmax", "log_softmax", "cat", "gather", "layer_norm", "flip",
+                              "cumsum", "cumprod", "sort") else 0)
     t, rank = a[1], a[1].dim()
     if kind == "where":
         c = case.array(tuple(t.shape), "bool")
@@ -298,6 +300,19 @@ def build(case, kind, x):
     if kind == "flip" and rank:
         axis = int(rng.integers(-rank, rank))
         return case.call("flip", [a], {"dim": axis}, t.flip(axis))
+    if kind in ("cumsum", "cumprod") and rank:
+        axis = int(rng.integers(-rank, rank))
+        return case.call(kind, [a], {"dim": axis}, getattr(torch, kind)(t, axis))
+    if kind == "sort" and rank and not given:   # computed values may be equal
+        axis, descending = int(rng.integers(-rank, rank)), bool(rng.random() < 0.5)
+        return case.call(kind, [a], {"dim": axis, "descending": descending}, torch.sort(t, axis, descending).values)
+    if kind == "index_copy" and rank == 2:
+        count = int(rng.integers(0, t.shape[0] + 1))
+        at = case.array((count,), "i64", below=max(1, int(t.shape[0])))
+        if len(set(at[1].tolist())) != count:   # PyTorch leaves open which of two rows remains
+            return None
+        b = case.array((count, int(t.shape[1])), dtype)
+        return case.call("index_copy", [a, at, b], {}, t.index_copy(0, at[1], b[1]))
     if kind == "matmul" and rank >= 2:
         left, right = bool(rng.random() < 0.3), bool(rng.random() < 0.5)
         k, n = int(t.shape[-2 if left else -1]), int(rng.integers(1, 7))

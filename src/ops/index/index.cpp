@@ -122,6 +122,38 @@ const RegisterRules embedding_grad_rules{OpRules{
     .saves = saves_in(1),
 }};
 
+const Op index_copy_op{OpSchema{
+    .name = "index_copy",
+    .doc = "Table [V, D] with the rows of source [K, D] written at the rows index [K], in order.",
+    .inputs = {"input", {"index", kIndexDTypes}, "source"},
+    .traits = Trait::move,
+    .dtypes = kEveryDType,
+    .infer =
+        [](Infer& c) {
+          c.require_rank(0, 2, "[V, D]");
+          c.require_rank(1, 1, "[K]");
+          const Shape rows{c.shape(1)[0], c.shape(0)[1]};
+          if (c.shape(2) != rows) c.fail(2, to_string(rows));
+          if (c.dtype(2) != c.dtype(0)) c.fail_dtype(2, str(c.dtype(0), ", the dtype of input"));
+          c.out(0, c.shape(0), c.dtype(0));
+        },
+    .cost = [](const Step& s) { return element_cost(s, 0); },
+    .in_place = 0,
+}};
+const RegisterRules index_copy_rules{OpRules{
+    .op = &index_copy_op,
+    .vjp =
+        [](Vjp& v) {
+          const Tensor g = v.grad(), index = v.in(1);
+          if (v.needs_grad(0)) {
+            const Tensor none = zeros(v.in_shape(2), v.in_dtype(2));
+            v.set_grad(0, record(index_copy_op, {&g, &index, &none}));
+          }
+          if (v.needs_grad(2)) v.set_grad(2, embedding(g, index));
+        },
+    .saves = saves_in(1),
+}};
+
 const Op one_hot_op{OpSchema{
     .name = "one_hot",
     .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere. An index out of range throws "
@@ -166,8 +198,21 @@ const RegisterRules flip_rules{OpRules{
         },
 }};
 
-Tensor flip(const Tensor& x, int axis) {
-  return record(flip_op, {&x}, DimAttr{checked_axis("flip", x, axis)});
+Tensor flip(const Tensor& x, const Dims& dims) {
+  uint32_t seen = 0;
+  Tensor y = x;
+  for (int dim : dims) {
+    const int axis = checked_axis("flip", x, dim);
+    if (seen >> axis & 1)
+      throw ShapeError({.op = "flip",
+                        .argument = "dims",
+                        .given = to_string(dims),
+                        .expected = "each dimension at most once",
+                        .module = module_path()});
+    seen |= 1u << axis;
+    y = record(flip_op, {&y}, DimAttr{axis});
+  }
+  return y;
 }
 Tensor gather(const Tensor& x, int axis, const Tensor& index) {
   return record(gather_op, {&x, &index}, DimAttr{checked_axis("gather", x, axis)});

@@ -61,8 +61,139 @@ const RegisterRules matmul_rules{OpRules{
     .saves = saves_in(0) | saves_in(1),
 }};
 
+namespace {
+/// Integers: products of all pairs, summed in i64.
+Tensor integer_matmul(const Tensor& a, const Tensor& b) {
+  const Tensor left = unsqueeze(cast(a, i64), -1), right = unsqueeze(cast(b, i64), -3);
+  return cast(sum(left * right, -2), promote(a.dtype(), b.dtype()));
+}
+
+void require_rank(const char* op, const char* argument, const Tensor& x, int rank) {
+  if (x.rank() != rank)
+    throw ShapeError({.op = op,
+                      .argument = argument,
+                      .given = to_string(x.shape()),
+                      .expected = str("rank ", rank),
+                      .module = module_path()});
+}
+
+bool integers(const Tensor& x) { return is_integer(x.dtype()); }
+}  // namespace
+
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& o) {
+  if (a.rank() == 1 && b.rank() >= 1 && !o.transpose_a) {
+    const Tensor y = matmul(unsqueeze(a, 0), b.rank() == 1 ? unsqueeze(b, 1) : b, o);
+    return b.rank() == 1 ? reshape(y, {}) : squeeze(y, -2);
+  }
+  if (b.rank() == 1 && a.rank() >= 2 && !o.transpose_b)
+    return squeeze(matmul(a, unsqueeze(b, 1), o), -1);
+  if (integers(a) && integers(b) && a.rank() >= 2 && b.rank() >= 2) {
+    const Tensor left = o.transpose_a ? transpose(a, -1, -2) : a,
+                 right = o.transpose_b ? transpose(b, -1, -2) : b;
+    if (left.size(-1) == right.size(-2)) return integer_matmul(left, right);
+  }
   return record(matmul_op, {&a, &b}, MatmulAttr{o.transpose_a, o.transpose_b});
+}
+
+Tensor mm(const Tensor& a, const Tensor& b) {
+  require_rank("mm", "a", a, 2);
+  require_rank("mm", "b", b, 2);
+  return matmul(a, b);
+}
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  require_rank("bmm", "a", a, 3);
+  require_rank("bmm", "b", b, 3);
+  return matmul(a, b);
+}
+Tensor mv(const Tensor& matrix, const Tensor& vector) {
+  require_rank("mv", "matrix", matrix, 2);
+  require_rank("mv", "vector", vector, 1);
+  return matmul(matrix, vector);
+}
+Tensor dot(const Tensor& a, const Tensor& b) {
+  require_rank("dot", "a", a, 1);
+  require_rank("dot", "b", b, 1);
+  return matmul(a, b);
+}
+Tensor outer(const Tensor& a, const Tensor& b) {
+  require_rank("outer", "a", a, 1);
+  require_rank("outer", "b", b, 1);
+  return unsqueeze(a, 1) * b;
+}
+namespace {
+Tensor scaled_sum(const Tensor& x, const Tensor& product, double beta, double alpha) {
+  auto times = [](const Tensor& y, double factor) {
+    return factor == 1 ? y : cast(y * factor, y.dtype());
+  };
+  return beta == 0 ? times(product, alpha) : times(product, alpha) + times(x, beta);
+}
+}  // namespace
+Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  return scaled_sum(x, mm(a, b), beta, alpha);
+}
+Tensor baddbmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  return scaled_sum(x, bmm(a, b), beta, alpha);
+}
+
+Tensor tensordot(const Tensor& a, const Tensor& b, int dims) {
+  if (dims < 0 || dims > a.rank() || dims > b.rank())
+    throw ArgumentError({.op = "tensordot",
+                         .argument = "dims",
+                         .given = str(dims),
+                         .expected = str("0 to the lower rank of ", a.shape(), " and ", b.shape()),
+                         .module = module_path()});
+  Dims last, first;
+  for (int i = 0; i < dims; ++i) {
+    last.push_back(a.rank() - dims + i);
+    first.push_back(i);
+  }
+  return tensordot(a, b, last, first);
+}
+
+Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& dims_a, const Dims& dims_b) {
+  if (dims_a.size() != dims_b.size())
+    throw ArgumentError({.op = "tensordot",
+                         .argument = "dims_a, dims_b",
+                         .given = str(to_string(dims_a), " and ", to_string(dims_b)),
+                         .expected = "as many of a as of b",
+                         .module = module_path()});
+  uint32_t summed_a = 0, summed_b = 0;
+  int64_t inner = 1;
+  Dims tail, head;  // the summed dimensions, in one order
+  for (int i = 0; i < dims_a.size(); ++i) {
+    const int p = checked_axis("tensordot", a, dims_a[i], "dims_a"),
+              q = checked_axis("tensordot", b, dims_b[i], "dims_b");
+    if (a.shape()[p] != b.shape()[q] || (summed_a >> p & 1) || (summed_b >> q & 1))
+      throw ShapeError({.op = "tensordot",
+                        .argument = "dims_a, dims_b",
+                        .given = str(p, " of ", a.shape(), " and ", q, " of ", b.shape()),
+                        .expected = "pairs of equal size, each dimension once",
+                        .module = module_path()});
+    summed_a |= 1u << p;
+    summed_b |= 1u << q;
+    inner *= a.shape()[p];
+    tail.push_back(p);
+    head.push_back(q);
+  }
+  Dims order_a;
+  Shape out;
+  int64_t rows = 1, columns = 1;
+  for (int i = 0; i < a.rank(); ++i)
+    if (!(summed_a >> i & 1)) {
+      order_a.push_back(i);
+      out.push_back(a.shape()[i]);
+      rows *= a.shape()[i];
+    }
+  for (int p : tail) order_a.push_back(p);
+  for (int i = 0; i < b.rank(); ++i)
+    if (!(summed_b >> i & 1)) {
+      head.push_back(i);
+      out.push_back(b.shape()[i]);
+      columns *= b.shape()[i];
+    }
+  return reshape(matmul(reshape(permute(a, order_a), {rows, inner}),
+                        reshape(permute(b, head), {inner, columns})),
+                 out);
 }
 
 }  // namespace suanli

@@ -103,6 +103,38 @@ Tensor uniform(double low, double high, const Shape& shape, DType dtype, Generat
 Tensor normal(double mean, double std, const Shape& shape, DType dtype, Generator* generator) {
   return draw(normal_op, shape, dtype, generator, &mean, &std);
 }
+Tensor rand_like(const Tensor& x) { return rand(x.shape(), x.dtype()); }
+Tensor randn_like(const Tensor& x) { return randn(x.shape(), x.dtype()); }
+Tensor randint(int64_t low, int64_t high, const Shape& shape, DType dtype, Generator* generator) {
+  if (high <= low)
+    throw ArgumentError({.op = "randint",
+                         .argument = "high",
+                         .given = str(high),
+                         .expected = str("above low, ", low),
+                         .module = module_path()});
+  const double width = static_cast<double>(high) - static_cast<double>(low);
+  const Tensor steps = cast(floor(rand(shape, DType::f64, generator) * width), DType::i64);
+  return cast(minimum(steps, high - low - 1) + low, dtype);
+}
+Tensor bernoulli(const Tensor& x, Generator* generator) {
+  return cast(rand(x.shape(), x.dtype(), generator) < x, x.dtype());
+}
+Tensor multinomial(const Tensor& x, int64_t n, bool replacement, Generator* generator) {
+  const Tensor weights = cast(x, DType::f64);
+  const int64_t classes = x.shape().at(-1);
+  if (n < 1 || (!replacement && n > classes))
+    throw ArgumentError({.op = "multinomial",
+                         .argument = "n",
+                         .given = str(n),
+                         .expected = replacement ? "at least 1" : str("from 1 to ", classes),
+                         .module = module_path()});
+  if (!replacement)  // the first arrivals of Poisson processes with these rates
+    return topk(weights / -log1p(-rand(x.shape(), DType::f64, generator)), n).indices;
+  Shape draws = x.shape();
+  draws[draws.rank() - 1] = n;
+  const Tensor up_to = cumsum(weights, -1), total = narrow(up_to, -1, classes - 1, 1);
+  return searchsorted(up_to, rand(draws, DType::f64, generator) * total, true);
+}
 Tensor randperm(int64_t n, Generator* generator) {
   return draw(randperm_op, Shape{n}, DType::i64, generator, nullptr, nullptr);
 }

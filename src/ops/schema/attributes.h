@@ -12,6 +12,12 @@ struct DimAttr {
   int32_t dim;
   SUANLI_ATTRIBUTES(dim)
 };
+struct SortAttr {
+  int32_t dim;
+  bool descending;
+  uint8_t rest[3] = {};
+  SUANLI_ATTRIBUTES(dim, descending)
+};
 struct DTypeAttr {
   DType dtype;
   SUANLI_ATTRIBUTES(dtype)

@@ -22,7 +22,14 @@ extern const Op cast_op, full_op, arange_op;
 extern const Op reshape_op, permute_op, expand_op, narrow_op, slice_update_op, cat_op;
 
 // ops/index/index.cpp
-extern const Op gather_op, scatter_add_op, embedding_op, embedding_grad_op, one_hot_op, flip_op;
+extern const Op gather_op, scatter_add_op, embedding_op, embedding_grad_op, one_hot_op, flip_op,
+    index_copy_op;
+
+// ops/index/sort.cpp
+extern const Op sort_op;
+
+// ops/scan/scan.cpp
+extern const Op cumsum_op, cumprod_op;
 
 // ops/random/random.cpp
 extern const Op uniform_op, normal_op, randperm_op;

@@ -356,7 +356,18 @@ Tensor cat(const std::vector<Tensor>& xs, int axis) {
                          .given = "no tensors",
                          .expected = "at least one tensor",
                          .module = module_path()});
-  return record(cat_op, std::span<const Tensor>(xs), DimAttr{checked_axis("cat", xs[0], axis)});
+  DType dtype = xs[0].dtype();
+  bool mixed = false;
+  for (const Tensor& x : xs) {
+    if (!x.defined() || x.dtype() == dtype) continue;  // the op names what is undefined
+    mixed = true;
+    dtype = promote(dtype, x.dtype());
+  }
+  if (!mixed)
+    return record(cat_op, std::span<const Tensor>(xs), DimAttr{checked_axis("cat", xs[0], axis)});
+  std::vector<Tensor> same;
+  for (const Tensor& x : xs) same.push_back(cast(x, dtype));
+  return cat(same, axis);
 }
 
 }  // namespace suanli

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Samples of the ops in src/ops/index/index.cpp.
+#include <algorithm>
+#include <numeric>
+
+#include "support/op_reference_arrays.h"
 #include "support/op_samples.h"
 
 namespace suanli::test {
@@ -86,6 +90,79 @@ const RegisterSamples flip_samples(flip_op, [] {
                              {.inputs = {{{3, 4}, i64}}, .attr = DimAttr{0}, .gradient = false},
                              {.inputs = {{{3, 0}}}, .attr = DimAttr{1}}};
 });
+
+std::vector<Array> index_copy(const Call& c) {
+  Array y = c.in[0];
+  const auto width = static_cast<size_t>(y.shape[1]);
+  for (size_t k = 0; k < c.in[1].v.size(); ++k)
+    for (size_t d = 0; d < width; ++d)
+      y.v[static_cast<size_t>(c.in[1].v[k]) * width + d] = c.in[2].v[k * width + d];
+  return {y};
+}
+
+const RegisterSamples index_copy_samples(
+    index_copy_op,
+    [] {
+      return std::vector<Sample>{
+          {.inputs = {{{5, 3}}, {{1}, i64, Domain::index, 5}, {{1, 3}}}},
+          {.inputs = {{{4, 3}, f32}, {{9}, i64, Domain::index, 4}, {{9, 3}, f32}},
+           .gradient = false},
+          {.inputs = {{{3, 2}, i64}, {{2}, i64, Domain::index, 3}, {{2, 2}, i64}},
+           .gradient = false},
+          {.inputs = {{{3, 2}}, {{0}, i64, Domain::index, 3}, {{0, 2}}}},
+          {.inputs = {{{3, 0}}, {{2}, i64, Domain::index, 3}, {{2, 0}}}},
+          {.inputs = {{{3, 2}}, {{2}, i64, Domain::index, 3}, {{2, 3}}},
+           .throws = Refusal{"source", "[2, 3]", "[2, 2]"}},
+          {.inputs = {{{3, 2}}, {{2}, i64, Domain::index, 3}, {{2, 2}, f32}},
+           .throws = Refusal{"source", "f32", "f64, the dtype of input", ErrorCode::dtype}}};
+    },
+    {index_copy, 0});
+
+std::vector<Array> sort(const Call& c) {
+  const auto& attr = c.attr.as<SortAttr>();
+  const Array& x = c.in[0];
+  Array values = x, indices = filled(x.shape, DType::i64);
+  const auto n = static_cast<size_t>(x.shape[attr.dim]);
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    Index at = unravel(static_cast<int64_t>(i), x.shape);
+    if (at[static_cast<size_t>(attr.dim)] != 0) continue;
+    std::vector<size_t> places(n);  // of the line that begins here
+    for (size_t k = 0; k < n; ++k) {
+      at[static_cast<size_t>(attr.dim)] = static_cast<int64_t>(k);
+      places[k] = ravel(at, x.shape);
+    }
+    std::vector<size_t> order(n);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t p, size_t q) {
+      const Real a = x.v[places[attr.descending ? q : p]], b = x.v[places[attr.descending ? p : q]];
+      return std::isnan(b) ? !std::isnan(a) : a < b;
+    });
+    for (size_t k = 0; k < n; ++k) {
+      values.v[places[k]] = x.v[places[order[k]]];
+      indices.v[places[k]] = static_cast<Real>(order[k]);
+    }
+  }
+  return {values, indices};
+}
+
+const RegisterSamples sort_samples(
+    sort_op,
+    [] {
+      return std::vector<Sample>{
+          {.inputs = {{{7}, f64, Domain::distinct}}, .attr = SortAttr{0, false}},
+          {.inputs = {{{3, 5, 4}, f64, Domain::distinct}}, .attr = SortAttr{1, true}},
+          {.inputs = {{{40, 3}, f32, Domain::distinct}}, .attr = SortAttr{0, false}},
+          {.inputs = {{{300}, u8, Domain::index, 5}}, .attr = SortAttr{0, true}, .gradient = false},
+          {.inputs = {{{60}, i64, Domain::index, 7}},
+           .attr = SortAttr{0, false},
+           .gradient = false},
+          {.inputs = {{{2, 9}, boolean, Domain::boolean}},
+           .attr = SortAttr{1, false},
+           .gradient = false},
+          {.inputs = {{{3, 0}}}, .attr = SortAttr{1, false}},
+          {.inputs = {{{0, 3}}}, .attr = SortAttr{1, true}}};
+    },
+    {sort, 0});
 
 }  // namespace
 }  // namespace suanli::test

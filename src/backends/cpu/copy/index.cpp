@@ -104,6 +104,21 @@ const RegisterKernel register_embedding(embedding_op, [](const Step& step) {
   });
 });
 
+const RegisterKernel register_index_copy(index_copy_op, [](const Step& step) {
+  const int64_t rows = step.in[0].shape[0],
+                bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype), n = step.in[1].shape[0];
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const auto* at = static_cast<const int64_t*>(in[1]);
+    auto* y = static_cast<char*>(out[0]);
+    const auto* source = static_cast<const char*>(in[2]);
+    if (rows && bytes && y != in[0]) std::memcpy(y, in[0], static_cast<size_t>(rows * bytes));
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t row = checked("index_copy", at[i], rows, i);
+      if (bytes) std::memcpy(y + row * bytes, source + i * bytes, static_cast<size_t>(bytes));
+    }
+  });
+});
+
 const RegisterKernel register_one_hot(one_hot_op, [](const Step& step) {
   const int64_t n = step.in[0].shape.numel(),
                 classes = static_cast<const OneHotAttr*>(step.attr)->num_classes;
