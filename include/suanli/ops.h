@@ -5,14 +5,14 @@
 #pragma once
 #include <optional>
 
-#include "suanli/composites.h"
-#include "suanli/creation.h"
-#include "suanli/index_ops.h"
+#include "suanli/ops/composites.h"
 #include "suanli/ops/conv.h"
+#include "suanli/ops/creation.h"
+#include "suanli/ops/index.h"
 #include "suanli/ops/losses.h"
+#include "suanli/ops/shape.h"
 #include "suanli/pointwise.h"
 #include "suanli/reductions.h"
-#include "suanli/shape_ops.h"
 #include "suanli/tensor.h"
 
 namespace suanli {
@@ -44,6 +44,8 @@ enum class Rounding : uint8_t { trunc, floor };
 inline Tensor div(const Tensor& x, const Tensor& y, Rounding rounding) {
   return rounding == Rounding::trunc ? div_trunc(x, y) : div_floor(x, y);
 }
+/// div(x, y, Rounding::floor).
+inline Tensor floor_divide(const Tensor& x, const Tensor& y) { return div_floor(x, y); }
 
 inline Tensor operator%(const Tensor& x, const Tensor& y) { return remainder(x, y); }
 inline Tensor operator&(const Tensor& x, const Tensor& y) { return bitwise_and(x, y); }

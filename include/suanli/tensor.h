@@ -21,7 +21,7 @@ class Parameter;
 class TensorIndex;  // suanli/indexing.h
 class IndexedTensor;
 struct Extremes;  // suanli/ops.h
-struct Sorted;  // suanli/index_ops.h
+struct Sorted;  // suanli/ops/index.h
 
 namespace detail {
 SUANLI_API void retain(Node* node, int index);
@@ -222,6 +222,8 @@ class SUANLI_API Tensor : public PointwiseMethods {
   Sorted sort(int dim = -1, bool descending = false) const;
   Tensor argsort(int dim = -1, bool descending = false) const;
   Sorted topk(int64_t k, int dim = -1, bool largest = true) const;
+  Tensor median() const;
+  Sorted median(int dim, bool keepdim = false) const;
 
   // ---- rebinding (see above) ----------------------------------------------------------------
   Tensor& fill_(const Tensor& value) &;
@@ -287,7 +289,8 @@ template <class T> Tensor tensor(const std::vector<T>& values) {
 template <class T> Tensor tensor(std::initializer_list<T> values) {
   return tensor<T>(std::vector<T>(values));
 }
-template <class T> Tensor tensor(std::initializer_list<T> values, DType dtype) {
+template <class T, class D> requires std::is_same_v<D, DType>  // not {}, which is a Shape
+Tensor tensor(std::initializer_list<T> values, D dtype) {
   return tensor<T>(std::vector<T>(values)).to(dtype);
 }
 /// [rows, columns]. Throws ShapeError if the rows have different lengths.

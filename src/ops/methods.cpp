@@ -199,6 +199,8 @@ Sorted Tensor::sort(int dim, bool descending) const { return suanli::sort(*this,
 Tensor Tensor::argsort(int dim, bool descending) const {
   return suanli::argsort(*this, dim, descending);
 }
+Tensor Tensor::median() const { return suanli::median(*this); }
+Sorted Tensor::median(int dim, bool keepdim) const { return suanli::median(*this, dim, keepdim); }
 Sorted Tensor::topk(int64_t k, int dim, bool largest) const {
   return suanli::topk(*this, k, dim, largest);
 }

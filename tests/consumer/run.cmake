@@ -14,7 +14,9 @@ file(RENAME ${work}/staging ${work}/prefix)
 
 # Every row of a table of ops is declared, with the comment above it.
 function(check_header table least)
-  file(STRINGS ${SOURCE}/src/ops/schema/${table}.def rows REGEX "^(UNARY|BINARY|TERNARY|REDUCTION)[12]?\\(")
+  # Not lines of a list: an unbalanced bracket in a doc would join elements.
+  file(READ ${SOURCE}/src/ops/schema/${table}.def text)
+  string(REGEX MATCHALL "\n(UNARY|BINARY|TERNARY|REDUCTION)[12]?\\(" rows "${text}")
   file(STRINGS ${work}/prefix/include/suanli/${table}.h declared REGEX "^SUANLI_API Tensor [a-z_0-9]+\\(.*\\);$")
   file(STRINGS ${work}/prefix/include/suanli/${table}.h docs ENCODING UTF-8 REGEX "^/// .")
   list(LENGTH rows rows)

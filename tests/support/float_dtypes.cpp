@@ -29,6 +29,7 @@ const std::map<std::string_view, Bounds> exceptions = {
     {"softmax", {0.5, 16}},  // out · (g − Σ g · out) is far below its terms
     {"log_softmax", {0.5, 8}},  // a rounding of out by 2⁻⁶ changes exp(out) by as much
     {"scaled_dot_product_attention", {0.5, 4}},
+    {"atan2", {0.5, 4}},  // x/(x² + y²) has both signs, and a broadcast input sums rounded ones
     {"uniform", {1, 2}},  // what would round to the end of the interval stays below it
 };
 Bounds bounds_of(const Op& op) {

@@ -98,6 +98,9 @@ struct MaxPool1dOptions {
 };
 /// The largest element of each window; padding counts as −∞.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const MaxPoolOptions& options = {});
+inline Tensor max_pool2d(const Tensor& x, int kernel_size) {
+  return max_pool2d(x, MaxPoolOptions{.kernel_size = kernel_size});
+}
 SUANLI_API Tensor max_pool1d(const Tensor& x, const MaxPool1dOptions& options = {});
 
 struct AvgPoolOptions {
@@ -112,6 +115,9 @@ struct AvgPool1dOptions {
 };
 /// The mean of each window.
 SUANLI_API Tensor avg_pool2d(const Tensor& x, const AvgPoolOptions& options = {});
+inline Tensor avg_pool2d(const Tensor& x, int kernel_size) {
+  return avg_pool2d(x, AvgPoolOptions{.kernel_size = kernel_size});
+}
 SUANLI_API Tensor avg_pool1d(const Tensor& x, const AvgPool1dOptions& options = {});
 
 /// Element i of a height P is the mean (the largest element) of rows ⌊i·H/P⌋ to ⌈(i+1)·H/P⌉ − 1.

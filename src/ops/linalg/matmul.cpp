@@ -115,6 +115,35 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   require_rank("dot", "b", b, 1);
   return matmul(a, b);
 }
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  require_rank("linear", "weight", weight, 2);
+  const Tensor y = matmul(x, weight, {.transpose_b = true});
+  return bias.defined() ? y + bias : y;
+}
+Tensor cdist(const Tensor& a, const Tensor& b, double p) {
+  for (const Tensor* t : {&a, &b})
+    if (t->rank() < 2 || t->size(-1) != a.size(-1))
+      throw ShapeError({.op = "cdist",
+                        .argument = t == &a ? "a" : "b",
+                        .given = to_string(t->shape()),
+                        .expected = "[.., rows, K] with one K for both inputs",
+                        .module = module_path()});
+  return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1);
+}
+Tensor kron(const Tensor& a, const Tensor& b) {
+  const int rank = std::max(a.rank(), b.rank());
+  Shape outer, inner, joined;  // [a₀, 1, a₁, 1, …], [1, b₀, 1, b₁, …] and [a₀·b₀, a₁·b₁, …]
+  for (int i = 0; i < rank; ++i) {
+    const int at_a = i - rank + a.rank(), at_b = i - rank + b.rank();
+    const int64_t n = at_a < 0 ? 1 : a.shape()[at_a], m = at_b < 0 ? 1 : b.shape()[at_b];
+    outer.push_back(n);
+    outer.push_back(1);
+    inner.push_back(1);
+    inner.push_back(m);
+    joined.push_back(n * m);
+  }
+  return reshape(reshape(a, outer) * reshape(b, inner), joined);
+}
 Tensor outer(const Tensor& a, const Tensor& b) {
   require_rank("outer", "a", a, 1);
   require_rank("outer", "b", b, 1);

@@ -76,10 +76,7 @@ Tensor cast(const Tensor& x, DType dtype) {
   return x.dtype() == dtype && !x.node()->is(kWeak) ? x : record(cast_op, {&x}, DTypeAttr{dtype});
 }
 Tensor full(const Shape& shape, const Tensor& value, std::optional<DType> dtype) {
-  const DType to = dtype ? *dtype : value.dtype();
-  if (!contains(kComputedDTypes, to) && contains(kConvertedDTypes, to))
-    return cast(full(shape, value, is_float(to) ? DType::f32 : DType::i64), to);
-  return record(full_op, {&value}, DTypeAttr{to}, &shape);
+  return record(full_op, {&value}, DTypeAttr{dtype ? *dtype : value.dtype()}, &shape);
 }
 Tensor full_like(const Tensor& x, const Tensor& value, std::optional<DType> dtype) {
   return full(x.shape(), value, dtype ? *dtype : x.dtype());

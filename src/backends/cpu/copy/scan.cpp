@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // cumsum, cumprod and sort: every line along the axis by itself.
 #include <algorithm>
-#include <vector>
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/tuning.h"
@@ -68,42 +67,49 @@ template <class T> bool precedes(T a, T b) {
   else return a < b;
 }
 
-const RegisterKernel register_sort(sort_op, [](const Step& step) {
-  const auto& attr = *static_cast<const SortAttr*>(step.attr);
-  const Lines lines(step.in[0].shape, attr.dim);
-  const bool descending = attr.descending;
-  std::unique_ptr<Kernel> kernel;
-  with_type(step.in[0].dtype, [&](auto t) {
-    using T = decltype(t);
-    kernel = make_kernel([=](const void* const* in, void* const* out) {
-      const auto* x = static_cast<const T*>(in[0]);
-      auto* y = static_cast<T*>(out[0]);
-      auto* at = static_cast<int64_t*>(out[1]);
-      struct Entry {
-        T value;
-        int64_t index;
-      };
-      parallel_chunks(lines.count(), lines.grain(64), [&](int64_t begin, int64_t end) {
-        std::vector<Entry> entries(static_cast<size_t>(lines.n));
-        for (int64_t line = begin; line < end; ++line) {
-          const int64_t start = lines.start(line);
-          for (int64_t i = 0; i < lines.n; ++i)
-            entries[static_cast<size_t>(i)] = {x[start + i * lines.inner], i};
-          std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
-            const bool before =
-                           descending ? precedes(b.value, a.value) : precedes(a.value, b.value),
-                       after = descending ? precedes(a.value, b.value) : precedes(b.value, a.value);
-            return before || (!after && a.index < b.index);
-          });
-          for (int64_t i = 0; i < lines.n; ++i) {
-            const Entry& e = entries[static_cast<size_t>(i)];
-            y[start + i * lines.inner] = e.value;
-            at[start + i * lines.inner] = e.index;
-          }
+/// Sorts every line in the workspace, where its elements lie beside each other.
+template <class T> class Sort final : public Kernel {
+ public:
+  explicit Sort(const Step& step)
+      : lines_(step.in[0].shape, static_cast<const SortAttr*>(step.attr)->dim),
+        descending_(static_cast<const SortAttr*>(step.attr)->descending) {
+    workspace_bytes = lines_.count() * lines_.n * static_cast<int64_t>(sizeof(Entry));
+  }
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    const auto* x = static_cast<const T*>(in[0]);
+    auto* y = static_cast<T*>(out[0]);
+    auto* at = static_cast<int64_t*>(out[1]);
+    parallel_chunks(lines_.count(), lines_.grain(64), [&](int64_t begin, int64_t end) {
+      Entry* entries = static_cast<Entry*>(workspace) + begin * lines_.n;
+      for (int64_t line = begin; line < end; ++line) {
+        const int64_t start = lines_.start(line), step = lines_.inner;
+        for (int64_t i = 0; i < lines_.n; ++i) entries[i] = {x[start + i * step], i};
+        // Equal elements keep their order. std::stable_sort would allocate.
+        std::sort(entries, entries + lines_.n, [&](const Entry& a, const Entry& b) {
+          const T &first = descending_ ? b.value : a.value,
+                  &second = descending_ ? a.value : b.value;
+          return precedes(first, second) || (!precedes(second, first) && a.index < b.index);
+        });
+        for (int64_t i = 0; i < lines_.n; ++i) {
+          y[start + i * step] = entries[i].value;
+          at[start + i * step] = entries[i].index;
         }
-      });
+      }
     });
-  });
+  }
+
+ private:
+  struct Entry {
+    T value;
+    int64_t index;
+  };
+  Lines lines_;
+  bool descending_;
+};
+
+const RegisterKernel register_sort(sort_op, [](const Step& step) {
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto t) { kernel = std::make_unique<Sort<decltype(t)>>(step); });
   return kernel;
 });
 

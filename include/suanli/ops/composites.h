@@ -65,6 +65,12 @@ SUANLI_API Tensor mv(const Tensor& matrix, const Tensor& vector);
 SUANLI_API Tensor dot(const Tensor& a, const Tensor& b);
 /// [N] and [M] → [N, M].
 SUANLI_API Tensor outer(const Tensor& a, const Tensor& b);
+/// x Wᵀ + bias for x [.., in], weight [out, in] and bias [out] or undefined.
+SUANLI_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// The p-norms of all differences of rows: [.., N, K] and [.., M, K] → [.., N, M].
+SUANLI_API Tensor cdist(const Tensor& a, const Tensor& b, double p = 2);
+/// The Kronecker product of two tensors.
+SUANLI_API Tensor kron(const Tensor& a, const Tensor& b);
 /// beta·x + alpha·(a × b). beta = 0 leaves x out.
 SUANLI_API Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1,
                         double alpha = 1);
